@@ -1,0 +1,40 @@
+# `make` alone lists what there is.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+IN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test lint ci
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## start Zovi on http://127.0.0.1:8000, with everything it needs
+	@exec $(IN)/python manage.py serve --prepare
+
+dev: $(VENV)/installed-dev ## the same with auto-reload, one process
+	@$(IN)/python manage.py migrate --verbosity 0
+	@exec $(IN)/python manage.py runserver $${HOST:-127.0.0.1}:$${PORT:-8000}
+
+test: $(VENV)/installed-dev ## run the whole test suite against a real PostgreSQL
+	@$(IN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migrations
+	$(IN)/ruff check .
+	$(IN)/ruff format --check .
+	$(IN)/mypy
+	$(IN)/lint-imports
+	$(IN)/python manage.py makemigrations --check --dry-run
+	$(IN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+$(VENV)/installed: requirements.txt
+	@test -n "$(PYTHON)" || { echo "Zovi needs Python 3.11 or newer"; exit 1; }
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "Python's venv module is missing: on Debian, apt install python3-venv"; exit 1; }
+	@$(IN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@$(IN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

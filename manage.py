@@ -1,0 +1,25 @@
+#!/usr/bin/env python
+"""Django's command line. Alone among the entrances it assumes a demo when nothing says otherwise."""
+
+import os
+import sys
+
+from project import env, localdb
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    env.read_dotenv()
+    if not {"DEMO", "SMS_URL"} & {name for name, value in os.environ.items() if value}:
+        os.environ["DEMO"] = "1"
+    if sys.argv[1:2] == ["runserver"] and localdb.is_wanted():
+        # The reloader kills its child outright, so its parent must be the one that stops the database.
+        localdb.hold()
+
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The environment, read by small helpers that refuse nonsense with one clear line."""
+
+import ipaddress
+import json
+import os
+import re
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from environ import Env
+
+from users.rates import Rate
+from users.rates import parse as parse_rates
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL = ROOT / ".local"
+
+MIN_SECRET_LENGTH = 50
+LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
+
+
+def refuse(message: str) -> NoReturn:
+    """End the process: something that is unsafe or unclear must not start."""
+    raise SystemExit(f"zovi: refusing to start: {message}")
+
+
+def read_dotenv() -> None:
+    """Fill what the environment leaves unset from `.env`, where there is one."""
+    if (ROOT / ".env").is_file():
+        Env.read_env(str(ROOT / ".env"))
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def words(name: str, default: list[str]) -> list[str]:
+    given = [word.strip() for word in text(name).split(",")]
+    return [word for word in given if word] or default
+
+
+def flag(name: str) -> bool:
+    given = text(name, "0").lower()
+    if given in {"1", "true", "yes", "on"}:
+        return True
+    if given in {"0", "false", "no", "off"}:
+        return False
+    refuse(f"{name} must be 0 or 1")
+
+
+def number(name: str, default: int, least: int = 0, most: int = 2**31 - 1) -> int:
+    given = text(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,10}", given) or not least <= int(given) <= most:
+        refuse(f"{name} must be a whole number from {least} to {most}")
+    return int(given)
+
+
+def one_of(name: str, default: str, choices: set[str]) -> str:
+    given = text(name, default)
+    if given not in choices:
+        refuse(f"{name} must be one of {', '.join(sorted(choices))}")
+    return given
+
+
+def rates(name: str, default: str) -> tuple[Rate, ...]:
+    try:
+        return parse_rates(text(name, default))
+    except ValueError:
+        refuse(f"{name} must be off, or limits such as 5/h,10/d or 3/10m")
+
+
+def seconds_range(name: str, default: str) -> tuple[float, float]:
+    """`1-2`: from one to two seconds. `0`: none at all."""
+    given = text(name, default)
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]+)?)(?:-([0-9]{1,3}(?:\.[0-9]+)?))?", given)
+    if not match:
+        refuse(f"{name} must be seconds, such as 0 or 1-2")
+    least, most = float(match[1]), float(match[2] or match[1])
+    if least > most:
+        refuse(f"{name} must give the shorter time first")
+    return least, most
+
+
+def origins(name: str) -> list[str]:
+    """Web origins, `https://app.example.com`: scheme and host, no path."""
+    given = words(name, [])
+    for origin in given:
+        parts = urlsplit(origin)
+        if origin != "*" and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path):
+            refuse(f"{name} must hold origins such as https://app.example.com")
+    return given
+
+
+def is_loopback(host: str) -> bool:
+    if host in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_region(name: str) -> bool:
+    from phonenumbers import SUPPORTED_REGIONS
+
+    return name in SUPPORTED_REGIONS
+
+
+def secret(name: str, demo: bool) -> str:
+    """A secret from the environment; a demo that has none makes its own once and keeps it in `.local/`."""
+    given = os.environ.get(name, "")
+    if demo:
+        return given or _demo_secrets()[name]
+    if not given:
+        refuse(f"{name} is missing")
+    if len(given) < MIN_SECRET_LENGTH:
+        refuse(f"{name} is shorter than {MIN_SECRET_LENGTH} characters")
+    if given in _example_values():
+        refuse(f"{name} is the example's: make your own")
+    return given
+
+
+def _example_values() -> set[str]:
+    example = ROOT / ".env.example"
+    lines = example.read_text().splitlines() if example.is_file() else []
+    return {value for line in lines if (value := line.partition("=")[2].strip())}
+
+
+def _demo_secrets() -> dict[str, str]:
+    path = LOCAL / "secrets.json"
+    if not path.exists():
+        LOCAL.mkdir(exist_ok=True)
+        made = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER")}
+        draft = path.with_name(f"secrets.{os.getpid()}")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(made, file)
+        with suppress(FileExistsError):
+            os.link(draft, path)  # of two first starts at once, exactly one keeps its secrets
+        draft.unlink()
+    return json.loads(path.read_text())

@@ -1,0 +1,49 @@
+"""Is the process up, and can it serve? For load balancers and people on call."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from django.db import Error, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from users.errors import ServiceUnavailable
+
+READY_WITHIN_SECONDS = 0.9
+_asking = ThreadPoolExecutor(2, thread_name_prefix="readyz")
+
+
+@never_cache
+@require_safe
+def livez(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when the database answers and holds every migration, else 503 within a second."""
+    try:
+        ready = _asking.submit(_is_migrated).result(timeout=READY_WITHIN_SECONDS)
+    except (TimeoutError, Error):
+        ready = False
+    if ready:
+        return JsonResponse({"status": "ok"})
+    error = ServiceUnavailable(retry_after=1)
+    return JsonResponse(error.body(), status=error.status, headers=error.headers())
+
+
+def _is_migrated() -> bool:
+    try:
+        applied = set(MigrationRecorder(connection).applied_migrations())
+        return _known_migrations() <= applied
+    finally:
+        connection.close()
+
+
+@cache
+def _known_migrations() -> set[tuple[str, str]]:
+    return set(MigrationLoader(None).disk_migrations)

@@ -1,0 +1,112 @@
+"""Django's PostgreSQL backend with a bounded pool of psycopg2 connections.
+
+Django pools connections only for psycopg 3; this serves the same seam for psycopg2. A thread holds a connection from
+its first query to the end of the request, or until it calls `connection.close()` before a long wait.
+"""
+
+import os
+import queue
+import select
+import threading
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS
+from django.db.backends.base.base import NO_DB_ALIAS
+from django.db.backends.postgresql import base
+from psycopg2 import OperationalError
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import connection as Psycopg2Connection
+
+from project import localdb
+
+
+class PooledConnection(Psycopg2Connection):
+    """Knows its pool: Django gives it back there."""
+
+    _pool: "Pool"
+
+
+class Pool:
+    """At most `size` connections; a taker waits up to `patience` seconds, then gets OperationalError."""
+
+    def __init__(self, connect, size: int, patience: float):
+        self._connect = connect
+        self._patience = patience
+        self._slots = threading.BoundedSemaphore(size)
+        self._idle: queue.LifoQueue[PooledConnection] = queue.LifoQueue()
+
+    def open(self) -> None:
+        """Nothing to do: connections are opened when they are first needed."""
+
+    def getconn(self) -> PooledConnection:
+        if not self._slots.acquire(timeout=self._patience):
+            raise OperationalError("no database connection became free in time")
+        try:
+            while True:
+                try:
+                    connection = self._idle.get_nowait()
+                except queue.Empty:
+                    connection = self._connect()
+                    connection._pool = self
+                    return connection
+                if _is_alive(connection):
+                    return connection
+                connection.close()
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def putconn(self, connection: PooledConnection) -> None:
+        try:
+            if not connection.closed and connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                connection.rollback()
+            if not connection.closed:
+                self._idle.put(connection)
+        except Exception:
+            connection.close()
+        finally:
+            self._slots.release()
+
+    def close(self) -> None:
+        """Close the idle connections, so that nothing of ours holds the database."""
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+
+
+def _is_alive(connection: PooledConnection) -> bool:
+    """An idle connection has nothing to say: one that is readable was closed by the server, or is about to be."""
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    _connection_pools: dict[str, Pool] = {}
+
+    @property
+    def pool(self) -> Pool | None:
+        if self.alias == NO_DB_ALIAS:
+            return None
+        if self.alias not in self._connection_pools:
+            parameters = self.get_connection_params() | {"connection_factory": PooledConnection}
+
+            def connect():
+                connection = self.Database.connect(**parameters)
+                if self._configure_connection(connection):
+                    connection.commit()
+                return connection
+
+            pool = Pool(connect, settings.DATABASE_POOL_SIZE, settings.DATABASE_POOL_PATIENCE)
+            self._connection_pools.setdefault(self.alias, pool)
+        return self._connection_pools[self.alias]
+
+    def get_new_connection(self, conn_params):
+        if settings.DATABASE_IS_EMBEDDED and self.alias in {DEFAULT_DB_ALIAS, NO_DB_ALIAS}:
+            localdb.hold()
+        return super().get_new_connection(conn_params)
+
+
+# A fork must not talk over its parent's connections. (psycopg2 leaves another process's sockets alone on deletion.)
+os.register_at_fork(after_in_child=DatabaseWrapper._connection_pools.clear)

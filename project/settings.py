@@ -1,0 +1,239 @@
+"""The one settings file. Everything that differs between deployments comes from the environment, see .env.example."""
+
+import os
+
+from django.utils.translation import gettext_lazy as _
+from environ import Env
+
+from project import env, localdb
+
+BASE_DIR = env.ROOT
+env.read_dotenv()
+
+# --- What kind of deployment this is -------------------------------------------------------------------------------
+
+DEMO = env.flag("DEMO")
+SMS_URL = env.text("SMS_URL")
+if DEMO and SMS_URL:
+    env.refuse("DEMO=1 and SMS_URL are both set: choose the simulated SMS gateway or a real one")
+if not DEMO and not SMS_URL:
+    env.refuse("neither DEMO=1 nor SMS_URL is set: choose the simulated SMS gateway or a real one")
+
+SECRET_KEY = env.secret("SECRET_KEY", DEMO)
+JWT_SECRET_KEY = env.secret("JWT_SECRET_KEY", DEMO)
+OTP_PEPPER = env.secret("OTP_PEPPER", DEMO)
+if len({SECRET_KEY, JWT_SECRET_KEY, OTP_PEPPER}) < 3:
+    env.refuse("SECRET_KEY, JWT_SECRET_KEY and OTP_PEPPER must be three different secrets")
+
+# A key that was replaced still opens what it signed: put the old one here until the tokens it signed are gone.
+JWT_SECRET_KEY_FALLBACKS = env.words("JWT_SECRET_KEY_FALLBACKS", [])
+
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.number("PORT", 8000, least=1, most=65535)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+if not DEMO:
+    for _name in ("ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS", "CSRF_TRUSTED_ORIGINS"):
+        if any("*" in _value for _value in globals()[_name]):
+            env.refuse(f"{_name} must not hold * outside demo")
+CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
+CORS_ALLOWED_ORIGINS = [_origin for _origin in CORS_ALLOWED_ORIGINS if _origin != "*"]
+CORS_URLS_REGEX = r"^/(api|graphql)/"
+
+_IS_LOOPBACK_ONLY = all(env.is_loopback(_host) for _host in [HOST, *ALLOWED_HOSTS])
+DEBUG = env.flag("DEBUG")
+if DEBUG and not _IS_LOOPBACK_ONLY:
+    env.refuse("DEBUG=1 is for loopback hosts only: it shows source code and settings to every visitor")
+
+TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, most=10)
+WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", os.cpu_count() or 1, least=1, most=256)
+LOG_LEVEL = env.one_of("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+
+# --- Limits --------------------------------------------------------------------------------------------------------
+
+OTP_DIGITS = env.number("OTP_DIGITS", 4, least=4, most=6)
+OTP_TTL = env.number("OTP_TTL", 180, least=1)
+OTP_TRIES = env.number("OTP_TRIES", 3, least=1, most=100)
+OTP_RESEND_COOLDOWN = env.number("OTP_RESEND_COOLDOWN", 5 if DEMO else 60)
+OTP_SENDS_PER_PHONE = env.rates("OTP_SENDS_PER_PHONE", "100/h" if DEMO else "5/h,10/d")
+OTP_SENDS_PER_IP = env.rates("OTP_SENDS_PER_IP", "1000/h" if DEMO else "30/h,100/d")
+OTP_SENDS_GLOBAL = env.rates("OTP_SENDS_GLOBAL", "off" if DEMO else "60/m,10000/d")
+ACCESS_TOKEN_TTL = env.number("ACCESS_TOKEN_TTL", 900, least=1)
+REFRESH_TOKEN_TTL = env.number("REFRESH_TOKEN_TTL", 30 * 24 * 3600, least=1)
+REFRESH_TOKEN_GRACE = env.number("REFRESH_TOKEN_GRACE", 10)
+
+PHONE_DEFAULT_REGION = env.text("PHONE_DEFAULT_REGION", "RU").upper()
+PHONE_ALLOWED_REGIONS = [_region.upper() for _region in env.words("PHONE_ALLOWED_REGIONS", [])]
+for _region in [PHONE_DEFAULT_REGION, *PHONE_ALLOWED_REGIONS]:
+    if not env.is_region(_region):
+        env.refuse("PHONE_DEFAULT_REGION and PHONE_ALLOWED_REGIONS must hold two-letter regions such as RU")
+
+SMS_SIMULATED_DELAY = env.seconds_range("SMS_SIMULATED_DELAY", "1-2")
+SERVER_THREADS = 600  # a process; each SMS being sent occupies one, so there must be hundreds
+SMS_MAX_SENDING = SERVER_THREADS - 64  # a process; the rest keeps answering readers
+
+# --- PostgreSQL ----------------------------------------------------------------------------------------------------
+
+DATABASE_IS_EMBEDDED = localdb.is_wanted()
+DATABASE_POOL_SIZE = 8  # connections a process
+DATABASE_POOL_PATIENCE = 2.5  # seconds to wait for one of them
+# A request never waits longer than this; wsgi.py applies it, so that migrations may take their time.
+SERVING_DATABASE_OPTIONS = "-c statement_timeout=2500 -c lock_timeout=2000"
+try:
+    _database = Env.db_url_config(localdb.url() if DATABASE_IS_EMBEDDED else env.text("DATABASE_URL"))
+except Exception:
+    env.refuse("DATABASE_URL does not parse: postgres://user:password@host:5432/name")
+if not _database.get("ENGINE", "").endswith("postgresql") or not _database.get("NAME"):
+    env.refuse("DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name")
+DATABASES = {
+    "default": _database
+    | {
+        "ENGINE": "project.postgres",
+        # No ATOMIC_REQUESTS: a refused guess must stay counted, so nothing may roll the counter back.
+        "ATOMIC_REQUESTS": False,
+        "OPTIONS": {"connect_timeout": 2, "application_name": "zovi", **_database.get("OPTIONS", {})},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Django --------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "project",
+    "users",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+MIDDLEWARE = [
+    "project.http.BodyLimitMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "project.http.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "users.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.LOCAL / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+MAX_BODY_BYTES = 64 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+
+# --- What the web must hold ----------------------------------------------------------------------------------------
+
+# TLS ends at the proxy in front. A server that only loopback can reach has none and needs none.
+_IS_PUBLIC = not DEMO and not _IS_LOOPBACK_ONLY
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CHALLENGE_COOKIE_SECURE = _IS_PUBLIC
+CHALLENGE_COOKIE_NAME = "challenge"
+SECURE_SSL_REDIRECT = _IS_PUBLIC
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _IS_PUBLIC else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _IS_PUBLIC
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
+X_FRAME_OPTIONS = "DENY"
+
+# --- The API -------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["users.rest.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": [
+        "users.rest.JSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_RENDERER_CLASSES": ["users.rest.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "users.rest.AlwaysJSON",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "users.rest.show_error",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Zovi",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": "Sign in by phone, invite by code. Every error is `{detail, code}`; codes never change.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True},
+}
+GRAPHQL_JWT = {
+    "JWT_SECRET_KEY": JWT_SECRET_KEY,
+    "JWT_ALGORITHM": "HS256",
+    "JWT_ISSUER": "zovi",
+    "JWT_AUDIENCE": "zovi",
+    "JWT_VERIFY_EXPIRATION": True,
+    "JWT_PAYLOAD_HANDLER": "users.tokens.make_payload",
+    "JWT_DECODE_HANDLER": "users.tokens.decode",
+    "JWT_PAYLOAD_GET_USERNAME_HANDLER": "users.tokens.session_named_by",
+    "JWT_GET_USER_BY_NATURAL_KEY_HANDLER": "users.tokens.user_of_live_session",
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{levelname} {name} {message}", "style": "{"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"level": LOG_LEVEL},
+        # At DEBUG it prints every statement with its values, phone numbers among them.
+        "django.db.backends": {"level": "WARNING"},
+        # These print the gateway's URL, which holds its password and the recipient.
+        "apprise": {"handlers": ["nowhere"], "propagate": False},
+        "urllib3": {"handlers": ["nowhere"], "propagate": False},
+    },
+}

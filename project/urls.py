@@ -1,0 +1,21 @@
+"""The map."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from project import health
+
+urlpatterns = [
+    path("api/users/", include("users.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/swagger/", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
+    path("redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("admin/", admin.site.urls),
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+]
+handler400 = "project.http.bad_request"
+handler403 = "project.http.forbidden"
+handler404 = "project.http.not_found"
+handler500 = "project.http.server_error"

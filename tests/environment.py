@@ -1,0 +1,21 @@
+"""Loaded before the settings (see pyproject.toml): a demo without waits, on a real PostgreSQL of the tests' own."""
+
+import os
+
+from project import env, localdb
+
+os.environ.update(
+    {
+        "DEMO": "1",
+        "SMS_URL": "",
+        "SMS_SIMULATED_DELAY": "0",
+        "OTP_RESEND_COOLDOWN": "0",
+        "OTP_SENDS_PER_PHONE": "off",
+        "OTP_SENDS_PER_IP": "off",
+    }
+)
+if localdb.is_wanted():
+    cluster = env.LOCAL / "postgres-test"
+    unsafe_but_fast = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+    localdb.hold(cluster, unsafe_but_fast)
+    os.environ["DATABASE_URL"] = localdb.url(cluster)

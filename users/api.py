@@ -1,0 +1,124 @@
+"""The REST door: parse, call one service, show."""
+
+from django.conf import settings
+from django.urls import reverse
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from users import clients, openapi, serializers, services
+
+
+class PublicView(APIView):
+    """For everybody: a token in the header is not even looked at, so an old one is in nobody's way."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+
+class SendOTP(PublicView):
+    @openapi.send_otp
+    def post(self, request: Request) -> Response:
+        """Send a one-time code by SMS.
+
+        Takes one to two seconds. The answer's `challenge`, which is also set as a cookie, must come back with the code.
+        """
+        given = _read(serializers.SendOTPRequest, request)
+        sent = services.request_code(
+            phone=given["phone_number"], challenge=_challenge(given, request), client=_client(request)
+        )
+        response = Response(serializers.sent_code(sent))
+        response.set_cookie(
+            settings.CHALLENGE_COOKIE_NAME,
+            sent.challenge,
+            httponly=True,
+            samesite="Lax",
+            secure=settings.CHALLENGE_COOKIE_SECURE,
+        )
+        return response
+
+
+class Auth(PublicView):
+    @openapi.auth
+    def post(self, request: Request) -> Response:
+        """Sign in with the code; the first time this registers the user."""
+        given = _read(serializers.AuthRequest, request)
+        signed_in = services.verify_code(
+            code=given["otp"],
+            challenge=_challenge(given, request),
+            phone=given.get("phone_number"),
+            client=_client(request),
+        )
+        return Response(serializers.signed_in(signed_in))
+
+
+class RefreshToken(PublicView):
+    @openapi.refresh
+    def post(self, request: Request) -> Response:
+        """Change a refresh token for a new pair. The old one is good for ten more seconds, then its reuse signs out."""
+        given = _read(serializers.RefreshRequest, request)
+        return Response(serializers.refreshed(services.refresh(refresh_token=given["refresh_token"])))
+
+
+class Logout(APIView):
+    @openapi.logout
+    def post(self, request: Request) -> Response:
+        """End this session: its tokens are refused from the next request on."""
+        services.logout(user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Me(APIView):
+    @openapi.me
+    def get(self, request: Request) -> Response:
+        """Your own profile, with the full numbers of those who entered your code."""
+        return Response(serializers.profile(services.profile_of(user=request.user), _refs_url(request)))
+
+
+class Refs(APIView):
+    @openapi.refs
+    def get(self, request: Request) -> Response:
+        """Everybody who entered your code, newest first, a hundred a page."""
+        page = services.referrals(user=request.user, cursor=request.query_params.get("cursor"))
+        return Response(serializers.refs(page, _refs_url(request)))
+
+
+class UserPage(APIView):
+    @openapi.user_page
+    def get(self, request: Request, user_id: str) -> Response:
+        """Somebody's profile. Every phone number is masked unless it is your own page."""
+        profile = services.user_page(viewer=request.user, user_id=user_id)
+        refs_url = _refs_url(request) if profile.id == request.user.id else None
+        return Response(serializers.profile(profile, refs_url))
+
+
+class Referal(APIView):
+    @openapi.referal
+    def post(self, request: Request) -> Response:
+        """Enter somebody's invite code: once, for ever. Its owner will see your number."""
+        given = _read(serializers.ReferalRequest, request)
+        inviter = services.activate_invite(
+            user=request.user, invite_code=given["activated_invite_code"], phone=given.get("phone_number")
+        )
+        return Response(serializers.activated(request.user, inviter))
+
+
+def _read(serializer_class: type, request: Request) -> dict:
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data
+
+
+def _client(request: Request) -> clients.Client:
+    return clients.identify(
+        request.META, host=request.get_host().rsplit(":", 1)[0], trusted_proxies=settings.TRUSTED_PROXY_COUNT
+    )
+
+
+def _challenge(given: dict, request: Request) -> str | None:
+    return given.get("challenge") or request.COOKIES.get(settings.CHALLENGE_COOKIE_NAME)
+
+
+def _refs_url(request: Request) -> str:
+    return request.build_absolute_uri(reverse("refs"))

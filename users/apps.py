@@ -1,0 +1,18 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class UsersConfig(AppConfig):
+    name = "users"
+    verbose_name = _("Users and invitations")
+
+    def ready(self) -> None:
+        from users import (
+            openapi,  # noqa: F401 -- drf-spectacular finds the extension in it
+            sms,
+        )
+
+        try:
+            sms.require_gateway()
+        except ValueError as error:
+            raise SystemExit(f"zovi: refusing to start: {error}") from None

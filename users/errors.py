@@ -1,0 +1,194 @@
+"""Every way a caller can be wrong: a stable code, an HTTP status, words for people, and what else the answer carries.
+
+Services raise these; each door has one place that shows them.
+"""
+
+import math
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class DomainError(Exception):
+    """A refusal. Its attributes are the public contract; its text never holds what the client sent."""
+
+    code: str
+    status: int
+    detail: str | Promise
+
+    def __init__(self, **extra: object):
+        super().__init__(self.code)
+        self.extra = extra
+
+    def body(self) -> dict[str, object]:
+        """`{"detail", "code", …}` as the REST API shows it."""
+        return {"detail": str(self.detail), "code": self.code, **self.extra}
+
+    def headers(self) -> dict[str, str]:
+        return {}
+
+
+class Waits(DomainError):
+    """A refusal that ends by itself, after `retry_after` whole seconds (RFC 9110, 10.2.3)."""
+
+    def __init__(self, *, retry_after: float, **extra: object):
+        super().__init__(retry_after=max(1, math.ceil(retry_after)), **extra)
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.extra["retry_after"])}
+
+
+class InvalidInput(DomainError):
+    """`fields` maps each wrong argument to its list of reasons."""
+
+    code = "invalid_input"
+    status = 400
+    detail = _("Some of what was sent cannot be right.")
+
+    def __init__(self, *, fields: dict[str, list]):
+        super().__init__(fields=fields)
+
+
+class InvalidPhone(DomainError):
+    code = "invalid_phone"
+    status = 400
+    detail = _("This is not a phone number. Write it like +7 913 674-00-00.")
+
+
+class RegionNotAllowed(DomainError):
+    code = "region_not_allowed"
+    status = 400
+    detail = _("We do not send codes to numbers of this country.")
+
+
+class ChallengeRequired(DomainError):
+    code = "challenge_required"
+    status = 400
+    detail = _("Ask for a code first.")
+
+
+class InvalidCode(DomainError):
+    """Wrong, expired, used or meant for somebody else: one answer for all. `attempts_left` counts down to 0."""
+
+    code = "invalid_code"
+    status = 400
+    detail = _("This code does not fit. Check it, or ask for a new one.")
+
+    def __init__(self, *, attempts_left: int):
+        super().__init__(attempts_left=attempts_left)
+
+
+class OwnInvite(DomainError):
+    code = "own_invite"
+    status = 400
+    detail = _("This is your own code. Enter the code of the person who invited you.")
+
+
+class NotAuthenticated(DomainError):
+    code = "not_authenticated"
+    status = 401
+    detail = _("Sign in first.")
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="zovi"'}
+
+
+class InvalidToken(NotAuthenticated):
+    code = "invalid_token"
+    detail = _("This token is not valid, or not any more. Sign in again.")
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="zovi", error="invalid_token"'}  # RFC 6750, 3.1
+
+
+class Forbidden(DomainError):
+    code = "forbidden"
+    status = 403
+    detail = _("This is not allowed.")
+
+
+class NotYourPhone(Forbidden):
+    code = "not_your_phone"
+    detail = _("This is not the phone number you signed in with.")
+
+
+class AccountDisabled(Forbidden):
+    code = "account_disabled"
+    detail = _("This account has been switched off.")
+
+
+class NotFound(DomainError):
+    code = "not_found"
+    status = 404
+    detail = _("There is nothing here.")
+
+
+class InviteNotFound(NotFound):
+    code = "invite_not_found"
+    detail = _("Nobody has this invite code.")
+
+
+class InviteAlreadyActivated(DomainError):
+    code = "invite_already_activated"
+    status = 409
+    detail = _("You have activated an invite code already. It is done once and cannot be changed.")
+
+
+class CodeRequestedTooSoon(Waits):
+    code = "code_requested_too_soon"
+    status = 429
+    detail = _("A code is on its way. Wait a little before you ask for another.")
+
+
+class TooManyRequests(Waits):
+    code = "too_many_requests"
+    status = 429
+    detail = _("Too many requests. Wait a little.")
+
+
+class TooManyAttempts(Waits):
+    code = "too_many_attempts"
+    status = 429
+    detail = _("Too many wrong attempts. Wait a little.")
+
+
+class SMSNotSent(Waits):
+    code = "sms_not_sent"
+    status = 503
+    detail = _("The message could not be sent. Try again.")
+
+
+class ServiceUnavailable(Waits):
+    code = "service_unavailable"
+    status = 503
+    detail = _("We cannot answer right now. Try again in a moment.")
+
+
+class ParseError(DomainError):
+    code = "parse_error"
+    status = 400
+    detail = _("The request could not be read.")
+
+
+class MethodNotAllowed(DomainError):
+    code = "method_not_allowed"
+    status = 405
+    detail = _("This address does not take this method.")
+
+
+class PayloadTooLarge(DomainError):
+    code = "payload_too_large"
+    status = 413
+    detail = _("The request is too large.")
+
+
+class UnsupportedMediaType(DomainError):
+    code = "unsupported_media_type"
+    status = 415
+    detail = _("Send JSON, a form or multipart data.")
+
+
+class ServerError(DomainError):
+    code = "server_error"
+    status = 500
+    detail = _("Something went wrong on our side.")

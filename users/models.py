@@ -1,0 +1,174 @@
+"""The tables, and behind every rule that two requests could race, a constraint."""
+
+import uuid
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from users import codes
+
+E164 = r"^\+[1-9][0-9]{6,14}$"
+INVITE_CODE = f"^[{codes.INVITE_ALPHABET}]{{{codes.INVITE_LENGTH}}}$"
+LIVE_CHALLENGES = 3
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_or_register(self, phone: str) -> tuple["User", bool]:
+        """The user of that number, and whether this call created it. Any number of calls may race."""
+        while True:
+            user = self.filter(phone=phone).first()
+            if user:
+                return user, False
+            drawn = self.model(phone=phone, invite_code=codes.draw_invite_code())
+            drawn.set_unusable_password()
+            # A conflict is either the phone (then it is found above) or the invite code (then another is drawn).
+            self.bulk_create([drawn], ignore_conflicts=True)
+            user = self.filter(id=drawn.id).first()
+            if user:
+                return user, True
+
+    def create_superuser(self, phone: str, password: str) -> "User":
+        user = self.model(phone=phone, invite_code=codes.draw_invite_code(), is_staff=True, is_superuser=True)
+        user.set_password(password)
+        user.save(force_insert=True)
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    phone = models.CharField(_("phone"), max_length=16, unique=True, help_text=_("E.164, such as +79136740000"))
+    invite_code = models.CharField(_("invite code"), max_length=6, unique=True, editable=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("may enter the admin site"), default=False)
+    created_at = models.DateTimeField(_("registered"), db_default=Now(), editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "phone"
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = [
+            models.CheckConstraint(name="user_phone_is_e164", condition=Q(phone__regex=E164)),
+            models.CheckConstraint(name="user_invite_code_is_readable", condition=Q(invite_code__regex=INVITE_CODE)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)  # never the phone: this text reaches logs
+
+
+class ChallengeQuerySet(models.QuerySet["Challenge"]):
+    def count_try(self, challenge_id: uuid.UUID, *, tries: int) -> "Challenge | None":
+        """Count one try and return the challenge, or None when it takes no more.
+
+        One statement that commits by itself: of any number of parallel guesses exactly `tries` come through, and
+        nothing that fails afterwards gives a try back.
+        """
+        counted = self.raw(
+            """UPDATE users_challenge SET attempts = attempts + 1
+               WHERE id = %s AND slot IS NOT NULL AND attempts < %s AND expires_at > now()
+               RETURNING *""",
+            [challenge_id, tries],
+        )
+        return next(iter(counted), None)
+
+    def use(self, challenge_id: uuid.UUID) -> bool:
+        """Spend it. Of any number of parallel calls exactly one gets True."""
+        return self.filter(id=challenge_id, slot__isnull=False).update(slot=None, used_at=Now()) == 1
+
+    def end(self, challenge_id: uuid.UUID) -> None:
+        self.filter(id=challenge_id).update(slot=None)
+
+    def free_slot(self, phone: str) -> int:
+        """A slot for the phone's next code; when all are taken, the oldest code gives way."""
+        open_ones = list(self.filter(phone=phone, slot__isnull=False).order_by("created_at"))
+        taken = {challenge.slot for challenge in open_ones}
+        for slot in range(LIVE_CHALLENGES):
+            if slot not in taken:
+                return slot
+        self.end(open_ones[0].id)
+        return open_ones[0].slot
+
+
+class Challenge(models.Model):
+    """A code that was sent, and what is known of those who try to name it.
+
+    It is open while it holds one of its phone's slots: from the moment the message has left until it is used or
+    another takes its place. So a phone never has more open codes than slots.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    phone = models.CharField(_("phone"), max_length=16)
+    slot = models.PositiveSmallIntegerField(_("slot"), null=True)
+    code_hash = models.CharField(max_length=64)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    address = models.GenericIPAddressField(_("address"))
+    created_at = models.DateTimeField(_("asked for"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires"), db_default=Now())
+    used_at = models.DateTimeField(_("used"), null=True)
+
+    objects = ChallengeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("challenge")
+        verbose_name_plural = _("challenges")
+        indexes = [
+            models.Index(fields=["phone", "-created_at"], name="challenge_by_phone"),
+            models.Index(fields=["address", "-created_at"], name="challenge_by_address"),
+            models.Index(fields=["-created_at"], name="challenge_by_time"),
+        ]
+        constraints = [
+            models.CheckConstraint(name="challenge_slot_exists", condition=Q(slot__lt=LIVE_CHALLENGES)),
+            models.UniqueConstraint("phone", "slot", name="challenge_one_per_slot"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Session(models.Model):
+    """One signed-in client. Its row decides; a token only names it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
+    generation = models.PositiveIntegerField(default=0)  # how often the refresh token has rotated
+    salt = models.BinaryField(max_length=32)
+    address = models.GenericIPAddressField(_("address"))
+    user_agent = models.CharField(_("browser"), max_length=200)
+    created_at = models.DateTimeField(_("signed in"), db_default=Now())
+    refreshed_at = models.DateTimeField(_("last seen"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Activation(models.Model):
+    """Somebody entered somebody's invite code: once, for ever."""
+
+    invitee = models.OneToOneField(User, models.PROTECT, related_name="activation", verbose_name=_("who came"))
+    inviter = models.ForeignKey(
+        User, models.PROTECT, related_name="referrals", db_index=False, verbose_name=_("who invited")
+    )
+    created_at = models.DateTimeField(_("when"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("activation")
+        verbose_name_plural = _("activations")
+        indexes = [models.Index(fields=["inviter", "-id"], name="activation_newest_first")]
+        constraints = [
+            models.CheckConstraint(name="activation_not_of_own_code", condition=~Q(invitee=F("inviter"))),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -1,0 +1,173 @@
+"""What the OpenAPI description says of each REST call beyond what the code shows: errors and examples."""
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+
+from users import errors
+from users import serializers as shapes
+
+_WAITING = (errors.CodeRequestedTooSoon, errors.TooManyRequests)
+_EVERYWHERE = (errors.ServiceUnavailable,)
+_WITH_BODY = (errors.InvalidInput, errors.ParseError, errors.PayloadTooLarge, errors.UnsupportedMediaType)
+_WITH_TOKEN = (errors.NotAuthenticated, errors.InvalidToken)
+_EXTRAS: dict[type[errors.DomainError], dict[str, object]] = {
+    errors.InvalidInput: {"fields": {"field": ["This field is required."]}},
+    errors.InvalidCode: {"attempts_left": 2},
+    errors.CodeRequestedTooSoon: {"retry_after": 42},
+    errors.TooManyRequests: {"retry_after": 1800},
+    errors.TooManyAttempts: {"retry_after": 1800},
+    errors.SMSNotSent: {"retry_after": 1},
+    errors.ServiceUnavailable: {"retry_after": 1},
+}
+_PHONE, _OTHER_PHONE = "+79136740000", "+79136740012"
+_CHALLENGE = "0a5d8e0c-6b1f-4a3e-9d2b-7c1e5f8a9b30"
+_REFRESH = "y8hQ0Jm1SXyM1x1C2rYJ3gAAAAB2f0cYt7k0m8bq5u3n1z6x9w4v2s"
+_TOKENS: dict[str, object] = {
+    "phone_number": _PHONE,
+    "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.signature",
+    "refresh_token": _REFRESH,
+    "token_type": "Bearer",
+    "expires_in": 900,
+}
+_PROFILE = {
+    "id": "3b9f4c52-8a55-4f0e-9a3c-0d6f1b7e2c11",
+    "phone_number": _PHONE,
+    "invite_code": "K7WQ2M",
+    "activated_invite_code": None,
+    "refs": [_OTHER_PHONE],
+    "refs_count": 1,
+    "refs_next": None,
+}
+
+
+class ErrorAnswer(serializers.Serializer):
+    detail = serializers.CharField(help_text="For people, in the language of Accept-Language.")
+    code = serializers.CharField(help_text="For programs. Never changes.")
+    fields = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="With `invalid_input`: what is wrong with which field.",
+    )
+    attempts_left = serializers.IntegerField(required=False, help_text="With `invalid_code`.")
+    retry_after = serializers.IntegerField(required=False, help_text="Seconds, with 429 and 503; also the header.")
+
+    def get_fields(self):
+        # `fields` is a property of every serializer, so the declared one has to come from here.
+        return self._declared_fields.copy()
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    target_class = "users.rest.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema):
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The `token` of `POST /api/users/auth/`.",
+        }
+
+
+def _example(error: type[errors.DomainError]) -> OpenApiExample:
+    body: dict[str, object] = {"detail": str(error.detail), "code": error.code, **_EXTRAS.get(error, {})}
+    return OpenApiExample(error.code, value=body, response_only=True, status_codes=[str(error.status)])
+
+
+def _call(name: str, *, answer, refusals, request=None, sends=None, gives=None, status=200, parameters=()):
+    """An `extend_schema` with one response for each status of `refusals`, which names every code that has it."""
+    by_status: dict[int, list] = {}
+    for error in refusals:
+        by_status.setdefault(error.status, []).append(error)
+    responses = {status: answer or OpenApiResponse(description="Done.")}
+    for code, group in sorted(by_status.items()):
+        words = "; ".join(f"`{error.code}`: {error.detail}" for error in group)
+        responses[code] = OpenApiResponse(ErrorAnswer, description=words)
+    examples = [_example(error) for group in by_status.values() for error in group]
+    if sends:
+        examples.append(OpenApiExample("request", value=sends, request_only=True))
+    if gives:
+        examples.append(OpenApiExample("answer", value=gives, response_only=True, status_codes=[str(status)]))
+    return extend_schema(
+        operation_id=name,
+        tags=["users"],
+        request=request,
+        responses=responses,
+        examples=examples,
+        parameters=list(parameters),
+    )
+
+
+send_otp = _call(
+    "sendOTP",
+    request=shapes.SendOTPRequest,
+    answer=shapes.SendOTPAnswer,
+    sends={"phone_number": "8 913 674-00-00"},
+    gives={"phone_number": _PHONE, "otp": "0421", "challenge": _CHALLENGE, "expires_in": 180, "resend_in": 60},
+    refusals=(*_WITH_BODY, errors.InvalidPhone, errors.RegionNotAllowed, *_WAITING, errors.SMSNotSent, *_EVERYWHERE),
+)
+auth = _call(
+    "auth",
+    request=shapes.AuthRequest,
+    answer=shapes.AuthAnswer,
+    sends={"otp": "0421", "challenge": _CHALLENGE},
+    gives=_TOKENS | {"is_new_user": True},
+    refusals=(
+        *_WITH_BODY,
+        errors.InvalidPhone,
+        errors.RegionNotAllowed,
+        errors.ChallengeRequired,
+        errors.InvalidCode,
+        errors.AccountDisabled,
+        errors.TooManyAttempts,
+        *_EVERYWHERE,
+    ),
+)
+refresh = _call(
+    "refreshToken",
+    request=shapes.RefreshRequest,
+    answer=shapes.RefreshAnswer,
+    sends={"refresh_token": _REFRESH},
+    gives=_TOKENS,
+    refusals=(*_WITH_BODY, errors.InvalidToken, *_EVERYWHERE),
+)
+logout = _call("logout", answer=None, status=204, refusals=(*_WITH_TOKEN, errors.PayloadTooLarge, *_EVERYWHERE))
+me = _call("me", answer=shapes.ProfileAnswer, gives=_PROFILE, refusals=(*_WITH_TOKEN, *_EVERYWHERE))
+refs = _call(
+    "refs",
+    answer=shapes.RefsAnswer,
+    gives={
+        "results": [{"phone_number": _OTHER_PHONE, "activated_at": "2026-01-01T12:00:00Z"}],
+        "next": None,
+        "previous": None,
+    },
+    parameters=[OpenApiParameter("cursor", str, description="From `next` or `previous`.")],
+    refusals=(errors.InvalidInput, *_WITH_TOKEN, *_EVERYWHERE),
+)
+user_page = _call(
+    "userPage",
+    answer=shapes.ProfileAnswer,
+    gives=_PROFILE | {"phone_number": "+7 913 ***-**-00", "refs": ["+7 913 ***-**-12"]},
+    parameters=[OpenApiParameter("user_id", str, OpenApiParameter.PATH, description="The user's id, a UUID.")],
+    refusals=(*_WITH_TOKEN, errors.NotFound, *_EVERYWHERE),
+)
+referal = _call(
+    "referal",
+    request=shapes.ReferalRequest,
+    answer=shapes.ReferalAnswer,
+    sends={"activated_invite_code": "k7w-q2m"},
+    gives={"phone_number": _OTHER_PHONE, "activated_invite_code": "K7WQ2M", "you_invited_by": "+7 913 ***-**-00"},
+    refusals=(
+        *_WITH_BODY,
+        *_WITH_TOKEN,
+        errors.InvalidPhone,
+        errors.RegionNotAllowed,
+        errors.OwnInvite,
+        errors.NotYourPhone,
+        errors.InviteNotFound,
+        errors.InviteAlreadyActivated,
+        errors.TooManyAttempts,
+        *_EVERYWHERE,
+    ),
+)

@@ -1,0 +1,145 @@
+"""The shapes of the REST API: which fields there are. What may be in them, the services know."""
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from users import phones
+from users.models import User
+from users.services import Profile, ReferralPage, SentCode, SignIn
+
+
+@extend_schema_field(str)
+class TextField(serializers.Field):
+    """A JSON string, as it was sent: a number would have lost its leading zeros."""
+
+    default_error_messages = {"invalid": serializers.CharField.default_error_messages["invalid"]}
+
+    def to_internal_value(self, data: object) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError(self.error_messages["invalid"], code="invalid")
+        return data
+
+
+class SendOTPRequest(serializers.Serializer):
+    phone_number = TextField(help_text="In any usual form.")
+    challenge = TextField(required=False, help_text="The earlier challenge, on a resend. Default: the cookie.")
+
+
+class AuthRequest(serializers.Serializer):
+    otp = TextField(help_text="The code from the message, 4 to 6 digits.")
+    challenge = TextField(required=False, help_text="From `send_otp`. Default: the cookie.")
+    phone_number = TextField(required=False, help_text="If sent, it must be the number the code went to.")
+
+
+class ReferalRequest(serializers.Serializer):
+    activated_invite_code = TextField(help_text="Case, spaces and hyphens do not matter.")
+    phone_number = TextField(required=False, help_text="If sent, it must be your own.")
+
+
+class RefreshRequest(serializers.Serializer):
+    refresh_token = TextField()
+
+
+class SendOTPAnswer(serializers.Serializer):
+    phone_number = serializers.CharField(help_text="E.164")
+    otp = serializers.CharField(allow_null=True, help_text="The code itself in a demo, else null.")
+    challenge = serializers.CharField(help_text="Present it with the code. Also set as an HttpOnly cookie.")
+    expires_in = serializers.IntegerField(help_text="Seconds the code lives.")
+    resend_in = serializers.IntegerField(help_text="Seconds until another may be asked for.")
+
+
+class RefreshAnswer(serializers.Serializer):
+    phone_number = serializers.CharField(help_text="E.164")
+    token = serializers.CharField(help_text="Access token, a JWT.")
+    refresh_token = serializers.CharField(help_text="Opaque. Changes with every refresh.")
+    token_type = serializers.CharField(help_text="Bearer")
+    expires_in = serializers.IntegerField(help_text="Seconds the access token lives.")
+
+
+class AuthAnswer(RefreshAnswer):
+    is_new_user = serializers.BooleanField(help_text="Whether this sign-in registered the user.")
+
+
+class ProfileAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    phone_number = serializers.CharField(help_text="E.164; masked in somebody else's profile.")
+    invite_code = serializers.CharField()
+    activated_invite_code = serializers.CharField(allow_null=True)
+    refs = serializers.ListField(
+        child=serializers.CharField(), help_text="Numbers of those who entered the code, newest first, first 100."
+    )
+    refs_count = serializers.IntegerField(help_text="How many there are in all.")
+    refs_next = serializers.CharField(allow_null=True, help_text="Where the rest is, if there is more.")
+
+
+class RefAnswer(serializers.Serializer):
+    phone_number = serializers.CharField(help_text="E.164")
+    activated_at = serializers.DateTimeField()
+
+
+class RefsAnswer(serializers.Serializer):
+    results = RefAnswer(many=True)
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class ReferalAnswer(serializers.Serializer):
+    phone_number = serializers.CharField(help_text="Your own, E.164.")
+    activated_invite_code = serializers.CharField()
+    you_invited_by = serializers.CharField(help_text="The inviter's number, masked.")
+
+
+def sent_code(sent: SentCode) -> dict:
+    return {
+        "phone_number": sent.phone,
+        "otp": sent.otp,
+        "challenge": sent.challenge,
+        "expires_in": sent.expires_in,
+        "resend_in": sent.resend_in,
+    }
+
+
+def refreshed(signed_in: SignIn) -> dict:
+    return {
+        "phone_number": signed_in.user.phone,
+        "token": signed_in.tokens.access,
+        "refresh_token": signed_in.tokens.refresh,
+        "token_type": signed_in.tokens.token_type,
+        "expires_in": signed_in.tokens.expires_in,
+    }
+
+
+def signed_in(signed_in: SignIn) -> dict:
+    return refreshed(signed_in) | {"is_new_user": signed_in.is_new_user}
+
+
+def activated(user: User, inviter: User) -> dict:
+    return {
+        "phone_number": user.phone,
+        "activated_invite_code": inviter.invite_code,
+        "you_invited_by": phones.mask(inviter.phone),
+    }
+
+
+def profile(profile: Profile, refs_url: str | None) -> dict:
+    return {
+        "id": profile.id,
+        "phone_number": profile.phone,
+        "invite_code": profile.invite_code,
+        "activated_invite_code": profile.activated_invite_code,
+        "refs": [referral.phone for referral in profile.referrals.items],
+        "refs_count": profile.referrals_count,
+        "refs_next": _at(refs_url, profile.referrals.next),
+    }
+
+
+def refs(page: ReferralPage, refs_url: str) -> dict:
+    return {
+        "results": [{"phone_number": item.phone, "activated_at": item.activated_at} for item in page.items],
+        "next": _at(refs_url, page.next),
+        "previous": _at(refs_url, page.previous),
+    }
+
+
+def _at(refs_url: str | None, cursor: str | None) -> str | None:
+    return f"{refs_url}?cursor={cursor}" if refs_url and cursor else None

@@ -1,0 +1,28 @@
+"""The stories: what a person can do here. Plain values in, models or small dataclasses out; no request, no response."""
+
+from users.services.referral import (
+    Profile,
+    Referral,
+    ReferralPage,
+    activate_invite,
+    profile_of,
+    referrals,
+    user_page,
+)
+from users.services.sign_in import SentCode, SignIn, logout, refresh, request_code, verify_code
+
+__all__ = [
+    "Profile",
+    "Referral",
+    "ReferralPage",
+    "SentCode",
+    "SignIn",
+    "activate_invite",
+    "logout",
+    "profile_of",
+    "referrals",
+    "refresh",
+    "request_code",
+    "user_page",
+    "verify_code",
+]

@@ -1,0 +1,140 @@
+"""Inviting: a person's profile, who came by their code, and naming the one who invited them."""
+
+import base64
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from users import codes, phones
+from users.errors import (
+    InvalidInput,
+    InviteAlreadyActivated,
+    InviteNotFound,
+    NotFound,
+    NotYourPhone,
+    OwnInvite,
+)
+from users.models import Activation, User
+from users.services.arguments import normalise_phone, parse_id
+
+PAGE = 100  # referrals shown at once
+
+ShowPhone = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Referral:
+    phone: str
+    activated_at: datetime
+
+
+@dataclass(frozen=True)
+class ReferralPage:
+    """Newest first. `next` and `previous` are opaque cursors, None at the ends."""
+
+    items: list[Referral]
+    next: str | None
+    previous: str | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """`referrals` holds the first 100 of `referrals_count`. Phones are masked in somebody else's profile."""
+
+    id: uuid.UUID
+    phone: str
+    invite_code: str
+    activated_invite_code: str | None
+    referrals: ReferralPage
+    referrals_count: int
+
+
+def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -> User:
+    """Enter somebody's invite code, once for ever; the same one again changes nothing. Returns the inviter.
+
+    `phone`, when given, must be the user's own. Raises InvalidInput, InvalidPhone, NotYourPhone, OwnInvite,
+    InviteNotFound, InviteAlreadyActivated.
+    """
+    if phone and normalise_phone(phone) != user.phone:
+        raise NotYourPhone()
+    code = codes.normalise_invite_code(invite_code)
+    if code == user.invite_code:
+        raise OwnInvite()
+    inviter = User.objects.filter(invite_code=code, is_active=True).first()
+    if inviter is None:
+        raise InviteNotFound()
+    activation, _created = Activation.objects.get_or_create(invitee=user, defaults={"inviter": inviter})
+    if activation.inviter_id != inviter.id:
+        raise InviteAlreadyActivated()
+    return inviter
+
+
+def profile_of(*, user: User) -> Profile:
+    """The user's own profile, with full numbers."""
+    return _profile(user, show_phone=str)
+
+
+def user_page(*, viewer: User, user_id: str) -> Profile:
+    """Anybody's profile; every number masked unless it is the viewer's own. Raises NotFound."""
+    wanted = parse_id(user_id)
+    if wanted == viewer.id:
+        return profile_of(user=viewer)
+    user = User.objects.filter(id=wanted, is_active=True).first() if wanted else None
+    if user is None:
+        raise NotFound()
+    return _profile(user, show_phone=phones.mask)
+
+
+def referrals(*, user: User, cursor: str | None = None, first: int = PAGE) -> ReferralPage:
+    """One page of those who entered the user's code. Raises InvalidInput for a cursor that is not ours."""
+    return _page(user, cursor, first, show_phone=str)
+
+
+def _profile(user: User, show_phone: ShowPhone) -> Profile:
+    activation = Activation.objects.select_related("inviter").filter(invitee=user).first()
+    return Profile(
+        id=user.id,
+        phone=show_phone(user.phone),
+        invite_code=user.invite_code,
+        activated_invite_code=activation.inviter.invite_code if activation else None,
+        referrals=_page(user, None, PAGE, show_phone),
+        referrals_count=user.referrals.count(),
+    )
+
+
+def _page(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> ReferralPage:
+    """Keyset pagination: a cursor names the row it starts from, so a page costs the same wherever it is."""
+    backwards, start = _read_cursor(cursor)
+    rows = user.referrals.select_related("invitee").only("id", "created_at", "invitee__phone")
+    if start is not None:
+        rows = rows.filter(id__gt=start) if backwards else rows.filter(id__lt=start)
+    found = list(rows.order_by("id" if backwards else "-id")[: first + 1])
+    more, found = len(found) > first, found[:first]
+    if backwards:
+        found.reverse()
+    return ReferralPage(
+        items=[Referral(show_phone(row.invitee.phone), row.created_at) for row in found],
+        next=_cursor("<", found[-1].id) if found and (more or backwards) else None,
+        previous=_cursor(">", found[0].id) if found and (more if backwards else start is not None) else None,
+    )
+
+
+def _cursor(direction: str, row_id: int) -> str:
+    return base64.urlsafe_b64encode(f"{direction}{row_id}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None) -> tuple[bool, int | None]:
+    """Whether the page lies before the row, and the row's id."""
+    if not cursor:
+        return False, None
+    try:
+        text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"==").decode("ascii")
+        direction, row_id = text[0], int(text[1:])
+        if direction not in "<>" or not 0 < row_id < 2**63 or _cursor(direction, row_id) != cursor:
+            raise ValueError
+    except (ValueError, IndexError):
+        raise InvalidInput(fields={"cursor": [_("This is not a cursor of ours.")]}) from None
+    return direction == ">", row_id

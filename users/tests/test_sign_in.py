@@ -1,0 +1,233 @@
+import re
+from datetime import timedelta
+
+import pytest
+from django.db.models import F
+
+from conftest import ALICE, BOB
+from users import errors, services, sms
+from users.models import Challenge, Session, User
+
+pytestmark = pytest.mark.django_db
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
+
+
+def sign_in(phone, browser):
+    sent = services.request_code(phone=phone, client=browser)
+    return services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser)
+
+
+def broken_gateway(phone, text):
+    raise errors.SMSNotSent(retry_after=1)
+
+
+def age(challenge: str, **by) -> None:
+    Challenge.objects.filter(id=challenge).update(
+        created_at=F("created_at") - timedelta(**by), expires_at=F("expires_at") - timedelta(**by)
+    )
+
+
+def test_a_code_is_sent_and_signs_in(browser, sms_outbox):
+    sent = services.request_code(phone="8 913 674-00-00", client=browser)
+
+    [(phone, text)] = sms_outbox
+    assert phone == sent.phone == ALICE
+    assert re.fullmatch(r"[0-9]{4}", sent.otp)
+    assert text.splitlines()[-1] == f"@zovi.example #{sent.otp}"
+    assert (sent.expires_in, sent.resend_in) == (180, 0)
+
+    signed_in = services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser)
+
+    assert signed_in.is_new_user
+    assert signed_in.user.phone == ALICE
+    assert re.fullmatch("[23456789ABCDEFGHJKMNPQRSTUVWXYZ]{6}", signed_in.user.invite_code)
+    assert Session.objects.get().user == signed_in.user
+
+
+def test_the_second_sign_in_finds_the_same_user(browser):
+    first, second = sign_in(ALICE, browser), sign_in(ALICE, browser)
+    assert second.user == first.user
+    assert second.user.invite_code == first.user.invite_code
+    assert (first.is_new_user, second.is_new_user) == (True, False)
+    assert User.objects.count() == 1
+
+
+def test_the_code_is_not_shown_outside_demo(browser, settings, monkeypatch):
+    settings.DEMO = False
+    monkeypatch.setattr(sms, "_notify", lambda phone, text: None)
+    assert services.request_code(phone=ALICE, client=browser).otp is None
+
+
+def test_the_database_holds_no_code(browser):
+    sent = services.request_code(phone=ALICE, client=browser)
+    row = Challenge.objects.values().get()
+    assert row["code_hash"] != sent.otp
+    assert sent.otp not in {str(value) for value in row.values()}
+    assert len(row["code_hash"]) == 64
+
+
+def test_a_wrong_code_counts_down_and_the_third_ends_it(browser):
+    sent = services.request_code(phone=ALICE, client=browser)
+    left = []
+    for _ in range(3):
+        with pytest.raises(errors.InvalidCode) as refused:
+            services.verify_code(code=wrong(sent.otp), challenge=sent.challenge, client=browser)
+        left.append(refused.value.extra["attempts_left"])
+    assert left == [2, 1, 0]
+
+    with pytest.raises(errors.InvalidCode) as refused:
+        services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser)
+    assert refused.value.extra["attempts_left"] == 0
+    assert not User.objects.exists()
+    assert Challenge.objects.get().attempts == 3
+
+
+def test_a_right_code_after_two_wrong_ones_signs_in(browser):
+    sent = services.request_code(phone=ALICE, client=browser)
+    for _ in range(2):
+        with pytest.raises(errors.InvalidCode):
+            services.verify_code(code=wrong(sent.otp), challenge=sent.challenge, client=browser)
+    assert services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser).is_new_user
+
+
+def test_a_code_works_once(browser):
+    sent = services.request_code(phone=ALICE, client=browser)
+    services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser)
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser)
+    assert Session.objects.count() == 1
+
+
+@pytest.mark.parametrize(("seconds", "accepted"), [(175, True), (181, False)])
+def test_a_code_lives_three_minutes(browser, seconds, accepted):
+    sent = services.request_code(phone=ALICE, client=browser)
+    age(sent.challenge, seconds=seconds)
+    if accepted:
+        assert services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser)
+    else:
+        with pytest.raises(errors.InvalidCode):
+            services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser)
+
+
+@pytest.mark.parametrize("code", ["", "123", "1234567", "12a4", "٠١٢٣", "1234\n", " 1234", "１２３４", "12\x0034"])
+def test_what_is_not_four_to_six_digits_costs_no_try(browser, code):
+    sent = services.request_code(phone=ALICE, client=browser)
+    with pytest.raises(errors.InvalidInput) as refused:
+        services.verify_code(code=code, challenge=sent.challenge, client=browser)
+    assert list(refused.value.extra["fields"]) == ["code"]
+    assert Challenge.objects.get().attempts == 0
+
+
+@pytest.mark.parametrize("challenge", [None, ""])
+def test_a_code_without_a_challenge_is_not_tried(browser, challenge):
+    sent = services.request_code(phone=ALICE, client=browser)
+    with pytest.raises(errors.ChallengeRequired):
+        services.verify_code(code=sent.otp, challenge=challenge, phone=ALICE, client=browser)
+    assert Challenge.objects.get().attempts == 0
+
+
+@pytest.mark.parametrize("challenge", ["nonsense", "\x00", "ы" * 5000, "00000000-0000-4000-8000-000000000000"])
+def test_an_unknown_challenge_is_a_wrong_code(browser, challenge):
+    sent = services.request_code(phone=ALICE, client=browser)
+    with pytest.raises(errors.InvalidCode) as refused:
+        services.verify_code(code=sent.otp, challenge=challenge, client=browser)
+    assert refused.value.extra["attempts_left"] == 0
+
+
+def test_the_phone_sent_along_must_be_the_challenges(browser):
+    sent = services.request_code(phone=ALICE, client=browser)
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code=sent.otp, challenge=sent.challenge, phone=BOB, client=browser)
+    assert services.verify_code(code=sent.otp, challenge=sent.challenge, phone="89136740000", client=browser)
+
+
+def test_a_code_is_bound_to_its_challenge(browser):
+    alices = services.request_code(phone=ALICE, client=browser)
+    bobs = services.request_code(phone=BOB, client=browser)
+    Challenge.objects.filter(id=bobs.challenge).update(code_hash=Challenge.objects.get(id=alices.challenge).code_hash)
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code=alices.otp, challenge=bobs.challenge, client=browser)
+
+
+def test_a_resend_ends_the_code_it_replaces(browser):
+    first = services.request_code(phone=ALICE, client=browser)
+    second = services.request_code(phone=ALICE, challenge=first.challenge, client=browser)
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code=first.otp, challenge=first.challenge, client=browser)
+    assert services.verify_code(code=second.otp, challenge=second.challenge, client=browser)
+
+
+def test_a_resend_to_another_number_ends_the_first_too(browser):
+    first = services.request_code(phone=ALICE, client=browser)
+    services.request_code(phone=BOB, challenge=first.challenge, client=browser)
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code=first.otp, challenge=first.challenge, client=browser)
+
+
+def test_a_strangers_request_does_not_void_the_owners_code(browser):
+    owners = services.request_code(phone=ALICE, client=browser)
+    for _ in range(2):
+        services.request_code(phone=ALICE, client=browser)
+    assert services.verify_code(code=owners.otp, challenge=owners.challenge, client=browser)
+
+
+def test_at_most_three_codes_of_a_phone_are_open_and_the_oldest_gives_way(browser):
+    sent = [services.request_code(phone=ALICE, client=browser) for _ in range(4)]
+    assert Challenge.objects.filter(slot__isnull=False).count() == 3
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code=sent[0].otp, challenge=sent[0].challenge, client=browser)
+    for one in sent[1:]:
+        assert services.verify_code(code=one.otp, challenge=one.challenge, client=browser)
+
+
+def test_a_message_that_was_not_sent_takes_nothing_away(browser, settings, monkeypatch):
+    settings.OTP_SENDS_PER_IP = settings.OTP_SENDS_PER_PHONE
+    earlier = services.request_code(phone=ALICE, client=browser)
+
+    gateway = sms._simulate
+    monkeypatch.setattr(sms, "_simulate", broken_gateway)
+    with pytest.raises(errors.SMSNotSent):
+        services.request_code(phone=ALICE, challenge=earlier.challenge, client=browser)
+    monkeypatch.setattr(sms, "_simulate", gateway)
+
+    assert Challenge.objects.count() == 1
+    assert services.verify_code(code=earlier.otp, challenge=earlier.challenge, client=browser)
+
+
+def test_a_message_that_was_not_sent_starts_no_cooldown(browser, settings, monkeypatch):
+    settings.OTP_RESEND_COOLDOWN = 60
+
+    gateway = sms._simulate
+    monkeypatch.setattr(sms, "_simulate", broken_gateway)
+    with pytest.raises(errors.SMSNotSent):
+        services.request_code(phone=ALICE, client=browser)
+    monkeypatch.setattr(sms, "_simulate", gateway)
+    assert services.request_code(phone=ALICE, client=browser)
+
+
+def test_somebody_switched_off_cannot_sign_in(browser, alice):
+    User.objects.filter(id=alice.id).update(is_active=False)
+    with pytest.raises(errors.AccountDisabled):
+        sign_in(ALICE, browser)
+    assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "phone", ["", "1", "no", "+7 913", "\x00", "+7913674000012", "8-800-FLOWERS", "+79136740000;ext=5"]
+)
+def test_what_is_not_a_phone_number_sends_nothing(browser, sms_outbox, phone):
+    with pytest.raises(errors.InvalidPhone):
+        services.request_code(phone=phone, client=browser)
+    assert sms_outbox == []
+    assert not Challenge.objects.exists()
+
+
+def test_only_allowed_regions_get_codes(browser, sms_outbox, settings):
+    settings.PHONE_ALLOWED_REGIONS = ["RU", "KZ"]
+    with pytest.raises(errors.RegionNotAllowed):
+        services.request_code(phone="+44 20 7946 0958", client=browser)
+    services.request_code(phone="+7 701 123 4567", client=browser)
+    assert [phone for phone, _ in sms_outbox] == ["+77011234567"]
