@@ -16,7 +16,7 @@ from users.rates import Rate
 from users.rates import parse as parse_rates
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCAL = ROOT / ".local"
+LOCAL = Path(os.environ.get("LOCAL_DIR") or ROOT / ".local").resolve()  # what this machine keeps
 
 MIN_SECRET_LENGTH = 50
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
@@ -132,7 +132,7 @@ def _example_values() -> set[str]:
 def _demo_secrets() -> dict[str, str]:
     path = LOCAL / "secrets.json"
     if not path.exists():
-        LOCAL.mkdir(exist_ok=True)
+        LOCAL.mkdir(parents=True, exist_ok=True)
         made = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER")}
         draft = path.with_name(f"secrets.{os.getpid()}")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

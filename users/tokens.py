@@ -177,8 +177,8 @@ def decode(token: str, context: object = None) -> dict:
             )
         except jwt.InvalidSignatureError:
             continue
-        if claims["typ"] != TOKEN_TYPE:
-            raise jwt.InvalidTokenError("not an access token")
+        if claims["typ"] != TOKEN_TYPE or not isinstance(claims["sid"], str):
+            raise jwt.InvalidTokenError("not an access token of ours")
         return claims
     raise jwt.InvalidSignatureError("signed with another key")
 

@@ -1,0 +1,70 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from users import codes
+from users.errors import InvalidInput
+
+CHI_SQUARE_9_P_001 = 27.88  # critical value, 9 degrees of freedom, p = 0.001
+CHI_SQUARE_30_P_001 = 59.70  # the same for 30
+
+
+def chi_square(counts, kinds: int) -> float:
+    expected = sum(counts.values()) / kinds
+    return sum((count - expected) ** 2 / expected for count in counts.values()) + (kinds - len(counts)) * expected
+
+
+def test_one_time_codes_are_uniform_with_leading_zeros():
+    drawn = [codes.draw_one_time_code(4) for _ in range(20_000)]
+    assert {len(code) for code in drawn} == {4}
+    assert all(code.isascii() and code.isdigit() for code in drawn)
+    for place in range(4):
+        assert chi_square(Counter(code[place] for code in drawn), 10) < 2 * CHI_SQUARE_9_P_001
+    assert 1860 <= sum(code[0] == "0" for code in drawn) <= 2140
+
+
+def test_six_digits_are_drawn_when_asked():
+    assert {len(codes.draw_one_time_code(6)) for _ in range(100)} == {6}
+
+
+def test_invite_codes_are_uniform_over_their_alphabet():
+    assert len(codes.INVITE_ALPHABET) == 31
+    drawn = [codes.draw_invite_code() for _ in range(20_000)]
+    assert {len(code) for code in drawn} == {6}
+    counts = Counter("".join(drawn))
+    assert set(counts) == set(codes.INVITE_ALPHABET)
+    assert chi_square(counts, 31) < 2 * CHI_SQUARE_30_P_001
+
+
+@pytest.mark.parametrize("raw", ["ABC234", "abc234", " abc-234 ", "a b c 2 3 4", "AB-C2-34\n"])
+def test_invite_codes_are_read_forgivingly(raw):
+    assert codes.normalise_invite_code(raw) == "ABC234"
+
+
+@pytest.mark.parametrize("raw", ["", "ABC23", "ABC2345", "ABC230", "ABCI34", "ABCO34", "АВС234", "ABC23\x00", "ABC2٣4"])
+def test_what_cannot_be_an_invite_code_is_refused(raw):
+    with pytest.raises(InvalidInput) as refused:
+        codes.normalise_invite_code(raw)
+    assert list(refused.value.extra["fields"]) == ["invite_code"]
+
+
+@given(st.text())
+def test_an_invite_code_is_read_or_refused(raw):
+    try:
+        code = codes.normalise_invite_code(raw)
+    except InvalidInput:
+        return
+    assert len(code) == 6
+    assert set(code) <= set(codes.INVITE_ALPHABET)
+
+
+def test_the_keyed_hash_depends_on_everything_it_covers():
+    given_ = {"challenge": "c", "phone": "+79136740000", "pepper": "p"}
+    hashes = {
+        codes.keyed_hash("1234", **given_),
+        codes.keyed_hash("1235", **given_),
+        *(codes.keyed_hash("1234", **given_ | {name: "other"}) for name in given_),
+    }
+    assert len(hashes) == 5

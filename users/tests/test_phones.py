@@ -1,0 +1,73 @@
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from users import phones
+from users.errors import DomainError, InvalidPhone, RegionNotAllowed
+
+
+def normalise(raw, region="RU", allowed=()):
+    return phones.normalise(raw, default_region=region, allowed_regions=list(allowed))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "8 913 674-00-00",
+        "+7(913)6740000",
+        "00 7 913 674 00 00",
+        "79136740000",
+        "9136740000",
+        "  +7 913 674 00 00  ",
+        "+7.913.674.00.00",
+    ],
+)
+def test_every_usual_form_is_one_number(raw):
+    assert normalise(raw) == "+79136740000"
+
+
+def test_the_default_region_decides_what_a_bare_number_means():
+    assert normalise("020 7946 0958", region="GB") == "+442079460958"
+
+
+@pytest.mark.parametrize(
+    "raw", ["", " ", "no", "123", "+7", "+799", "9" * 300, "+7913674000a", "\ud800", "+7 809 505 00 00"]
+)
+def test_anything_else_is_refused(raw):
+    with pytest.raises(InvalidPhone):
+        normalise(raw)
+
+
+def test_a_region_outside_the_list_is_refused_by_its_own_error():
+    with pytest.raises(RegionNotAllowed):
+        normalise("+44 20 7946 0958", allowed=["RU"])
+    assert normalise("+44 20 7946 0958", allowed=["RU", "GB"]) == "+442079460958"
+
+
+@pytest.mark.parametrize(
+    ("phone", "masked"),
+    [
+        ("+79136740012", "+7 913 ***-**-12"),
+        ("+442079460958", "+44 20 7*** **58"),
+        ("+12125550123", "+1 212-***-**23"),
+        ("+3726680000", "+372 *** **00"),
+    ],
+)
+def test_a_mask_keeps_the_country_three_digits_and_the_last_two(phone, masked):
+    assert phones.mask(phone) == masked
+
+
+@given(st.text())
+def test_no_text_at_all_is_more_than_refused(raw):
+    try:
+        number = normalise(raw)
+    except DomainError:
+        return
+    assert phonenumbers.is_valid_number(phonenumbers.parse(number))
+    assert normalise(number) == number
+
+
+@given(st.integers(9_000_000_000, 9_999_999_999))
+def test_a_mask_hides_all_but_five_digits_of_ten(national):
+    assert phones.mask(f"+7{national}").count("*") == 5

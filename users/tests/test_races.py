@@ -1,0 +1,129 @@
+"""What two requests could race, raced: real threads at a barrier, on committed data."""
+
+import pytest
+
+from conftest import ALICE, at_once
+from users import errors, services, tokens
+from users.clients import Client
+from users.models import Activation, Challenge, Session, User
+from users.rates import parse
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ROUNDS = range(20)
+BROWSER = Client(address="203.0.113.5")
+
+
+def kinds(results: list) -> dict[str, int]:
+    names = [type(result).__name__ for result in results]
+    return {name: names.count(name) for name in set(names)}
+
+
+def request_code(number: int = 0):
+    return services.request_code(phone=f"+7913000{number:04}", client=BROWSER)
+
+
+def verify(sent, code=None):
+    return services.verify_code(code=code or sent.otp, challenge=sent.challenge, client=BROWSER)
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_48_right_codes_make_one_session(round_):
+    sent = request_code()
+    results = at_once(48, lambda number: verify(sent))
+    assert kinds(results) == {"SignIn": 1, "InvalidCode": 47}
+    assert (Session.objects.count(), User.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_of_64_wrong_codes_three_are_compared(round_, monkeypatch):
+    compared = []
+    from users.services import sign_in
+
+    fits = sign_in._fits
+    monkeypatch.setattr(sign_in, "_fits", lambda *args: compared.append(1) or fits(*args))
+    sent = request_code()
+    wrong = [f"{number:04}" for number in range(65) if f"{number:04}" != sent.otp]
+    results = at_once(64, lambda number: verify(sent, wrong[number]))
+    assert kinds(results) == {"InvalidCode": 64}
+    assert sorted(error.extra["attempts_left"] for error in results) == [0] * 62 + [1, 2]
+    assert len(compared) == Challenge.objects.get().attempts == 3
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_48_first_sign_ins_make_one_user(round_):
+    many = [services.request_code(phone=ALICE, client=BROWSER) for _ in range(3)]
+    results = at_once(48, lambda number: verify(many[number % 3]))
+    assert kinds(results) == {"SignIn": 3, "InvalidCode": 45}
+    assert sum(result.is_new_user for result in results if not isinstance(result, Exception)) == 1
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_48_registrations_of_one_number_make_one_user(round_):
+    results = at_once(48, lambda number: User.objects.get_or_register(ALICE))
+    assert sum(is_new for _, is_new in results) == 1
+    assert {user.id for user, _ in results} == {User.objects.get().id}
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_48_different_invite_codes_make_one_activation(round_):
+    inviters = [User.objects.get_or_register(f"+7913000{number:04}")[0] for number in range(48)]
+    invitee, _ = User.objects.get_or_register(ALICE)
+    results = at_once(
+        48, lambda number: services.activate_invite(user=invitee, invite_code=inviters[number].invite_code)
+    )
+    assert kinds(results) == {"User": 1, "InviteAlreadyActivated": 47}
+    [winner] = [result for result in results if isinstance(result, User)]
+    assert Activation.objects.get().inviter == winner
+
+
+def test_48_times_the_same_invite_code_is_one_activation():
+    inviter, _ = User.objects.get_or_register("+79130000001")
+    invitee, _ = User.objects.get_or_register(ALICE)
+    results = at_once(48, lambda number: services.activate_invite(user=invitee, invite_code=inviter.invite_code))
+    assert results == [inviter] * 48
+    assert Activation.objects.count() == 1
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_of_24_sends_to_one_phone_the_cooldown_lets_one_through(round_, settings, sms_outbox):
+    settings.OTP_RESEND_COOLDOWN = 60
+    results = at_once(24, lambda number: request_code())
+    assert kinds(results) == {"SentCode": 1, "CodeRequestedTooSoon": 23}
+    assert len(sms_outbox) == 1
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_of_24_sends_from_one_address_the_limit_lets_five_through(round_, settings, sms_outbox):
+    settings.OTP_SENDS_PER_IP = parse("5/h")
+    results = at_once(24, request_code)
+    assert kinds(results) == {"SentCode": 5, "TooManyRequests": 19}
+    assert len(sms_outbox) == 5
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_24_sends_to_one_phone_leave_three_codes_open(round_):
+    results = at_once(24, lambda number: request_code())
+    assert kinds(results) == {"SentCode": 24}
+    assert Challenge.objects.filter(slot__isnull=False).count() == 3
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_50_refreshes_give_one_successor(round_, alice):
+    session = tokens.open_session(alice, BROWSER)
+    token = tokens.issue(session).refresh
+    results = at_once(50, lambda number: services.refresh(refresh_token=token).tokens.refresh)
+    assert len(set(results)) == 1
+    assert services.refresh(refresh_token=results[0])
+
+
+def test_a_logout_among_refreshes_ends_the_session(alice):
+    session = tokens.open_session(alice, BROWSER)
+    token = tokens.issue(session).refresh
+
+    def act(number):
+        return tokens.end_session(session) if number == 5 else services.refresh(refresh_token=token)
+
+    at_once(24, act)
+    with pytest.raises(errors.InvalidToken):
+        services.refresh(refresh_token=token)
