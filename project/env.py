@@ -94,6 +94,20 @@ def origins(name: str) -> list[str]:
     return given
 
 
+def postgres(url: str) -> dict:
+    """Django's settings for a database URL."""
+    form = "DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name"
+    if not url.startswith(("postgres://", "postgresql://")):
+        refuse(form)
+    try:
+        database = Env.db_url_config(url)
+    except ValueError:
+        refuse(form)
+    if not database.get("NAME"):
+        refuse(form)
+    return database
+
+
 def is_loopback(host: str) -> bool:
     if host in LOOPBACK_NAMES:
         return True

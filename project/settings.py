@@ -3,7 +3,6 @@
 import os
 
 from django.utils.translation import gettext_lazy as _
-from environ import Env
 
 from project import env, localdb
 
@@ -80,12 +79,8 @@ DATABASE_POOL_SIZE = 8  # connections a process
 DATABASE_POOL_PATIENCE = 2.5  # seconds to wait for one of them
 # A request never waits longer than this; wsgi.py applies it, so that migrations may take their time.
 SERVING_DATABASE_OPTIONS = "-c statement_timeout=2500 -c lock_timeout=2000"
-try:
-    _database = Env.db_url_config(localdb.url() if DATABASE_IS_EMBEDDED else env.text("DATABASE_URL"))
-except Exception:
-    env.refuse("DATABASE_URL does not parse: postgres://user:password@host:5432/name")
-if not _database.get("ENGINE", "").endswith("postgresql") or not _database.get("NAME"):
-    env.refuse("DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name")
+_database_url = localdb.url() if DATABASE_IS_EMBEDDED else env.text("DATABASE_URL")
+_database = env.postgres(_database_url)
 DATABASES = {
     "default": _database
     | {

@@ -1,0 +1,34 @@
+import time
+
+import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from project import health
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_living_process_is_live_whatever_the_database_does(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        answer = client.get("/livez")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_ready_means_the_database_answers_and_is_migrated(client):
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_missing_migration_is_not_ready(client):
+    MigrationRecorder(connection).record_unapplied("users", "0001_initial")
+    answer = client.get("/readyz")
+    MigrationRecorder(connection).record_applied("users", "0001_initial")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert answer.json()["code"] == "service_unavailable"
+
+
+def test_a_database_that_hangs_is_not_ready_within_a_second(client, monkeypatch):
+    monkeypatch.setattr(health, "_is_migrated", lambda: time.sleep(2))
+    started = time.monotonic()
+    assert client.get("/readyz").status_code == 503
+    assert time.monotonic() - started < 1.5

@@ -1,0 +1,197 @@
+"""The server as people run it: a process of its own with an embedded database of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from project import env
+
+ALICE = "+79136740000"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def ours(folder: Path) -> list[psutil.Process]:
+    """Every living process whose command line or environment names the folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            named = [*process.cmdline(), process.environ().get("LOCAL_DIR", "")]
+            if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in part for part in named):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return [process for process in found if process.pid != os.getpid()]
+
+
+def wait_until(true, seconds=30):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come true in time")
+
+
+class Zovi:
+    """`manage.py serve --prepare`, as `make run` calls it."""
+
+    def __init__(self, folder: Path, **configuration):
+        self.folder = folder
+        self.base = f"http://127.0.0.1:{free_port()}"
+        self.environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        self.environment |= {"LOCAL_DIR": str(folder), "PORT": self.base.rpartition(":")[2], "WEB_CONCURRENCY": "2"}
+        self.environment |= configuration
+
+    def start(self) -> None:
+        self.log = open(self.folder / "server.log", "ab")  # noqa: SIM115 -- closed in `stop`
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve", "--prepare"],
+            env=self.environment,
+            cwd=env.ROOT,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
+        wait_until(self.is_ready)
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "server.log").read_text()
+        try:
+            return requests.get(f"{self.base}/readyz", timeout=2).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def stop(self, with_signal=signal.SIGTERM) -> int:
+        self.process.send_signal(with_signal)
+        code = self.process.wait(timeout=30)
+        self.log.close()
+        return code
+
+    def kill_everything(self) -> None:
+        for process in ours(self.folder):
+            process.kill()
+        self.process.wait(timeout=10)
+        self.log.close()
+        wait_until(lambda: not ours(self.folder))
+
+    def sign_in(self, phone=ALICE) -> requests.Session:
+        client = requests.Session()
+        otp = client.post(f"{self.base}/api/users/send_otp/", json={"phone_number": phone}).json()["otp"]
+        signed_in = client.post(f"{self.base}/api/users/auth/", json={"otp": otp}).json()
+        client.headers["Authorization"] = f"Bearer {signed_in['token']}"
+        return client
+
+
+@pytest.fixture
+def zovi(tmp_path):
+    server = Zovi(tmp_path)
+    yield server
+    if server.process.poll() is None:
+        server.kill_everything()
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything_and_a_second_start_keeps_the_data(zovi, with_signal):
+    zovi.start()
+    me = zovi.sign_in().get(f"{zovi.base}/api/users/me/").json()
+    assert len(ours(zovi.folder)) >= 4  # the server, two workers, the database
+
+    assert zovi.stop(with_signal) == 0
+    assert ours(zovi.folder) == []
+
+    zovi.start()
+    assert zovi.sign_in().get(f"{zovi.base}/api/users/me/").json() == me
+    zovi.stop()
+
+
+def test_a_kill_of_everything_spoils_neither_the_data_nor_the_next_start(zovi):
+    zovi.start()
+    client = zovi.sign_in()
+    me = client.get(f"{zovi.base}/api/users/me/").json()
+    zovi.kill_everything()
+
+    zovi.start()
+    assert client.get(f"{zovi.base}/api/users/me/").json() == me
+    assert zovi.stop() == 0
+
+
+def test_a_killed_server_leaves_a_database_that_the_next_start_takes_over(zovi):
+    zovi.start()
+    me = zovi.sign_in().get(f"{zovi.base}/api/users/me/").json()
+    zovi.process.kill()
+    zovi.process.wait()
+    zovi.log.close()
+    wait_until(lambda: not any("manage.py" in " ".join(process.cmdline()) for process in ours(zovi.folder)))
+    assert any("postgres" in " ".join(process.cmdline()) for process in ours(zovi.folder))
+
+    zovi.start()
+    assert zovi.sign_in().get(f"{zovi.base}/api/users/me/").json() == me
+    assert zovi.stop() == 0
+    assert ours(zovi.folder) == []
+
+
+def test_a_stale_pid_file_that_names_a_stranger_is_no_obstacle(zovi):
+    zovi.start()
+    zovi.kill_everything()
+    pid_file = zovi.folder / "postgres" / "data" / "postmaster.pid"
+    lines = pid_file.read_text().splitlines()
+    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+
+    zovi.start()
+    assert zovi.stop() == 0
+
+
+def test_the_last_of_two_servers_stops_the_database_they_share(zovi):
+    zovi.start()
+    other = Zovi(zovi.folder)
+    other.start()
+    assert zovi.stop() == 0
+    assert other.sign_in().get(f"{other.base}/api/users/me/").status_code == 200
+    assert other.stop() == 0
+    assert ours(zovi.folder) == []
+
+
+def test_a_folder_too_deep_for_a_socket_works_too(tmp_path):
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    server = Zovi(deep)
+    server.start()
+    assert server.stop() == 0
+    assert ours(deep) == []
+
+
+def test_a_real_gateway_is_no_demo(tmp_path):
+    secrets = {name: name.lower() * 10 for name in ("SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER")}
+    zovi = Zovi(tmp_path, DEMO="", SMS_URL="json://127.0.0.1:9/{phone}", **secrets)
+    zovi.start()
+    answer = requests.post(f"{zovi.base}/api/users/send_otp/", json={"phone_number": ALICE}, timeout=20)
+    assert (answer.status_code, answer.json()["code"]) == (503, "sms_not_sent")
+    zovi.stop()
+    assert ALICE not in (tmp_path / "server.log").read_text()
+
+
+def test_commands_start_and_stop_the_database_they_need(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        env=environment | {"LOCAL_DIR": str(tmp_path)},
+        cwd=env.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ours(tmp_path) == []

@@ -1,0 +1,139 @@
+"""Every unsafe configuration refuses to start, with one clear line."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from project import env
+
+SECRETS = {"SECRET_KEY": "a" * 50, "JWT_SECRET_KEY": "b" * 50, "OTP_PEPPER": "c" * 50}
+REAL = {"SMS_URL": "json://localhost/{phone}", "DATABASE_URL": "postgres://localhost/zovi", **SECRETS}
+DEMO = {"DEMO": "1", "DATABASE_URL": "postgres://localhost/zovi"}
+CONFIGURED = re.findall(r"(?m)^#? ?([A-Z_]+)=", (env.ROOT / ".env.example").read_text())
+
+
+def start(configuration: dict, statement="import django; django.setup(); print('started')"):
+    """Load the settings in a process of their own."""
+    inherited = {name: value for name, value in os.environ.items() if name not in {*CONFIGURED, "PYTEST_VERSION"}}
+    return subprocess.run(
+        [sys.executable, "-c", statement],
+        env=inherited | {"DJANGO_SETTINGS_MODULE": "project.settings"} | configuration,
+        cwd=env.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        REAL,
+        DEMO,
+        DEMO | {"ALLOWED_HOSTS": "*", "CORS_ALLOWED_ORIGINS": "*"},
+        DEMO | {"DEBUG": "1"},
+        REAL | {"ALLOWED_HOSTS": "zovi.example", "CORS_ALLOWED_ORIGINS": "https://app.example,http://localhost:3000"},
+        REAL | {"OTP_SENDS_PER_PHONE": "off", "OTP_DIGITS": "6"},
+    ],
+)
+def test_a_safe_configuration_starts(configuration):
+    done = start(configuration)
+    assert done.stdout == "started\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("configuration", "words"),
+    [
+        ({"DATABASE_URL": REAL["DATABASE_URL"], **SECRETS}, "neither DEMO=1 nor SMS_URL"),
+        (DEMO | {"DEMO": "0"}, "neither DEMO=1 nor SMS_URL"),
+        (REAL | {"DEMO": "1"}, "DEMO=1 and SMS_URL are both set"),
+        (REAL | {"SECRET_KEY": ""}, "SECRET_KEY is missing"),
+        (REAL | {"JWT_SECRET_KEY": "short"}, "JWT_SECRET_KEY is shorter than 50"),
+        (REAL | {"OTP_PEPPER": "x" * 49}, "OTP_PEPPER is shorter than 50"),
+        (REAL | {"OTP_PEPPER": SECRETS["SECRET_KEY"]}, "three different secrets"),
+        (DEMO | {"OTP_PEPPER": "same", "SECRET_KEY": "same"}, "three different secrets"),
+        (
+            REAL | {"SECRET_KEY": "change-me-this-is-the-example-and-it-is-refused-1-0123456789"},
+            "SECRET_KEY is the example's",
+        ),
+        (REAL | {"DEBUG": "1", "ALLOWED_HOSTS": "zovi.example"}, "DEBUG=1 is for loopback"),
+        (DEMO | {"DEBUG": "1", "HOST": "0.0.0.0"}, "DEBUG=1 is for loopback"),  # noqa: S104
+        (DEMO | {"DEBUG": "1", "ALLOWED_HOSTS": "*"}, "DEBUG=1 is for loopback"),
+        (REAL | {"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must not hold *"),
+        (REAL | {"CORS_ALLOWED_ORIGINS": "*"}, "CORS_ALLOWED_ORIGINS must not hold *"),
+        (REAL | {"CSRF_TRUSTED_ORIGINS": "https://*.example"}, "CSRF_TRUSTED_ORIGINS must not hold *"),
+        (DEMO | {"CORS_ALLOWED_ORIGINS": "app.example"}, "CORS_ALLOWED_ORIGINS must hold origins"),
+        (DEMO | {"CSRF_TRUSTED_ORIGINS": "https://app.example/path"}, "CSRF_TRUSTED_ORIGINS must hold origins"),
+        (DEMO | {"DEMO": "maybe"}, "DEMO must be 0 or 1"),
+        (DEMO | {"DEBUG": "maybe"}, "DEBUG must be 0 or 1"),
+        (DEMO | {"PORT": "http"}, "PORT must be a whole number"),
+        (DEMO | {"PORT": "65536"}, "PORT must be a whole number"),
+        (DEMO | {"OTP_TTL": "3m"}, "OTP_TTL must be a whole number"),
+        (DEMO | {"OTP_DIGITS": "3"}, "OTP_DIGITS must be a whole number"),
+        (DEMO | {"OTP_TRIES": "0"}, "OTP_TRIES must be a whole number"),
+        (DEMO | {"TRUSTED_PROXY_COUNT": "-1"}, "TRUSTED_PROXY_COUNT must be a whole number"),
+        (DEMO | {"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY must be a whole number"),
+        (DEMO | {"OTP_SENDS_PER_PHONE": "many"}, "OTP_SENDS_PER_PHONE must be off"),
+        (DEMO | {"OTP_SENDS_PER_IP": "5/w"}, "OTP_SENDS_PER_IP must be off"),
+        (DEMO | {"SMS_SIMULATED_DELAY": "2-1"}, "SMS_SIMULATED_DELAY must give the shorter time first"),
+        (DEMO | {"SMS_SIMULATED_DELAY": "soon"}, "SMS_SIMULATED_DELAY must be seconds"),
+        (DEMO | {"PHONE_DEFAULT_REGION": "Russia"}, "two-letter regions"),
+        (DEMO | {"PHONE_ALLOWED_REGIONS": "RU,XX"}, "two-letter regions"),
+        (DEMO | {"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be one of"),
+        (DEMO | {"DATABASE_URL": "sqlite:///zovi.db"}, "DATABASE_URL must name a PostgreSQL database"),
+        (DEMO | {"DATABASE_URL": "nonsense"}, "DATABASE_URL"),
+        (DEMO | {"DATABASE_URL": "postgres://localhost"}, "DATABASE_URL must name a PostgreSQL database"),
+        (REAL | {"SMS_URL": "nonsense"}, "SMS_URL names no gateway"),
+        (REAL | {"SMS_URL": "twilio://sid:token@+15550001111/+15550002222"}, "SMS_URL names no gateway"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, words):
+    done = start(configuration)
+    assert done.returncode != 0
+    [line] = done.stderr.splitlines()
+    assert line.startswith("zovi: refusing to start: ")
+    assert words in line
+    for name in SECRETS:
+        assert not configuration.get(name) or configuration[name] not in line or len(configuration[name]) < 10
+
+
+def test_a_demo_makes_its_secrets_once(tmp_path):
+    show = "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER)"
+    first, second = (start(DEMO | {"LOCAL_DIR": str(tmp_path)}, show).stdout for _ in range(2))
+    assert first == second
+    assert len(set(first.split())) == 3
+    assert min(len(secret) for secret in first.split()) >= 50
+    assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_limits_are_tight_in_production_and_wide_in_a_demo():
+    show = (
+        "from project import settings as s;"
+        "print(s.OTP_RESEND_COOLDOWN, *[[r.count for r in x] for x in"
+        " (s.OTP_SENDS_PER_PHONE, s.OTP_SENDS_PER_IP, s.OTP_SENDS_GLOBAL)])"
+    )
+    assert start(REAL, show).stdout == "60 [5, 10] [30, 100] [60, 10000]\n"
+    assert start(DEMO, show).stdout == "5 [100] [1000] []\n"
+
+
+def test_manage_py_and_only_it_assumes_a_demo(tmp_path):
+    def run(*command):
+        statement = f"import subprocess, sys; sys.exit(subprocess.call({[sys.executable, *command]!r}))"
+        return start({"DATABASE_URL": REAL["DATABASE_URL"], "LOCAL_DIR": str(tmp_path)}, statement)
+
+    assert run("manage.py", "check").returncode == 0
+    refused = run("-m", "gunicorn", "--check-config", "project.wsgi")
+    assert refused.returncode != 0
+    assert "neither DEMO=1 nor SMS_URL is set" in refused.stderr
+
+
+def test_every_variable_that_is_read_is_in_the_example():
+    source = (env.ROOT / "project" / "settings.py").read_text() + (env.ROOT / "project" / "env.py").read_text()
+    read = set(re.findall(r'env\.(?:\w+)\(\s*"([A-Z_]+)"', source)) | {"LOCAL_DIR"}
+    assert len(read) > 20
+    assert read - set(CONFIGURED) == set()
+    assert set(CONFIGURED) - read == set()
