@@ -1,0 +1,50 @@
+"""The README's calls, run word for word against the running server; its answers must be the real ones."""
+
+import json
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from project import env
+from project.tests.test_server import Zovi
+
+README = (env.ROOT / "README.md").read_text()
+CALL = re.compile(r"```sh\n(curl [^`]*?)\n```\n```json\n(.*?)\n```", re.DOTALL)
+DRAWN = {"otp", "challenge", "token", "refresh_token", "id", "invite_code", "activated_invite_code"}
+
+
+@pytest.fixture
+def zovi(tmp_path):
+    server = Zovi(tmp_path, OTP_RESEND_COOLDOWN="5")
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_every_call_of_the_readme_gives_the_answer_beside_it(zovi, tmp_path):
+    calls = CALL.findall(README)
+    assert len(calls) >= 7
+    drawn: dict[str, str] = {}  # what the README shows -> what this run drew instead
+    for command, answer in calls:
+        command = command.replace("http://127.0.0.1:8000", zovi.base)
+        for shown, real in drawn.items():
+            command = command.replace(shown, real).replace(shown.lower(), real.lower())
+        done = subprocess.run(["curl", "-sS", *shlex.split(command)[1:]], cwd=tmp_path, capture_output=True, check=True)
+        shown, real = json.loads(answer), json.loads(done.stdout)
+        for name in DRAWN & set(shown):
+            if shown[name] is not None and shown[name] not in drawn:
+                drawn[shown[name]] = real[name]
+        expected = json.loads(answer)
+        for name, value in expected.items():
+            if name in DRAWN and value is not None:
+                expected[name] = drawn[value]
+        assert real == expected, command
+        assert list(real) == list(shown), "the README shows the fields in their order"
+
+
+def test_the_first_screen_holds_both_commands():
+    first_screen = README[:1200]
+    assert "make run" in first_screen
+    assert "make test" in first_screen
