@@ -1,6 +1,7 @@
 """The door for WSGI servers: `gunicorn project.wsgi`."""
 
 import os
+from contextlib import suppress
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -8,4 +9,6 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 settings.DATABASES["default"]["OPTIONS"].setdefault("options", settings.SERVING_DATABASE_OPTIONS)
+with suppress(OSError):  # where nothing was collected yet, WhiteNoise wants at least the folder
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 application = get_wsgi_application()

@@ -14,6 +14,7 @@ os.environ.update(
         "OTP_SENDS_PER_IP": "off",
     }
 )
+(env.LOCAL / "static").mkdir(parents=True, exist_ok=True)
 if localdb.is_wanted():
     cluster = env.LOCAL / "postgres-test"
     unsafe_but_fast = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
