@@ -58,6 +58,10 @@ OTP_RESEND_COOLDOWN = env.number("OTP_RESEND_COOLDOWN", 5 if DEMO else 60)
 OTP_SENDS_PER_PHONE = env.rates("OTP_SENDS_PER_PHONE", "100/h" if DEMO else "5/h,10/d")
 OTP_SENDS_PER_IP = env.rates("OTP_SENDS_PER_IP", "1000/h" if DEMO else "30/h,100/d")
 OTP_SENDS_GLOBAL = env.rates("OTP_SENDS_GLOBAL", "off" if DEMO else "60/m,10000/d")
+OTP_FAILURES_PER_PHONE = env.rates("OTP_FAILURES_PER_PHONE", "10/d")
+OTP_FAILURES_PER_IP = env.rates("OTP_FAILURES_PER_IP", "off" if DEMO else "20/h")
+OTP_FAILURES_GLOBAL = env.rates("OTP_FAILURES_GLOBAL", "off" if DEMO else "300/10m")
+INVITE_FAILURES_PER_USER = env.rates("INVITE_FAILURES_PER_USER", "10/h,30/d")
 ACCESS_TOKEN_TTL = env.number("ACCESS_TOKEN_TTL", 900, least=1)
 REFRESH_TOKEN_TTL = env.number("REFRESH_TOKEN_TTL", 30 * 24 * 3600, least=1)
 REFRESH_TOKEN_GRACE = env.number("REFRESH_TOKEN_GRACE", 10)
@@ -217,7 +221,7 @@ GRAPHQL_JWT = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{levelname} {name} {message}", "style": "{"}},
+    "formatters": {"line": {"()": "project.logs.JSONLines"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
         "nowhere": {"class": "logging.NullHandler"},

@@ -75,6 +75,20 @@ class Me(APIView):
         """Your own profile, with the full numbers of those who entered your code."""
         return Response(serializers.profile(services.profile_of(user=request.user), _refs_url(request)))
 
+    @openapi.delete_me
+    def delete(self, request: Request) -> Response:
+        """Delete your account. Confirmed by a fresh code: ask for one with `send_otp` first."""
+        given = _read(serializers.ConfirmRequest, request)
+        services.delete_account(user=request.user, code=given["otp"], challenge=_challenge(given, request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Export(APIView):
+    @openapi.export
+    def get(self, request: Request) -> Response:
+        """Everything we keep about you."""
+        return Response(services.export_of(user=request.user))
+
 
 class Refs(APIView):
     @openapi.refs

@@ -33,6 +33,16 @@ def keyed_hash(code: str, *, challenge: str, phone: str, pepper: str) -> str:
     return hmac.new(pepper.encode(), f"{challenge}|{phone}|{code}".encode(), hashlib.sha256).hexdigest()
 
 
+def pseudonym(phone: str, *, pepper: str) -> str:
+    """What stands for a phone number after its owner has left: it can be recognised, but not read (64 hex digits)."""
+    return hmac.new(pepper.encode(), f"phone|{phone}".encode(), hashlib.sha256).hexdigest()
+
+
+def names_of_phone(phone: str, *, pepper: str) -> list[str]:
+    """The number and its pseudonym: limits go on counting over both."""
+    return [phone, pseudonym(phone, pepper=pepper)]
+
+
 def same(one: str, other: str) -> bool:
     """Compares in a time that does not depend on where they differ."""
     return hmac.compare_digest(one, other)

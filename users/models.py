@@ -40,7 +40,11 @@ class UserManager(BaseUserManager["User"]):
 
 class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    phone = models.CharField(_("phone"), max_length=16, unique=True, help_text=_("E.164, such as +79136740000"))
+    # None when its owner has left; then the pseudonym is what is left of it.
+    phone = models.CharField(
+        _("phone"), max_length=16, unique=True, null=True, help_text=_("E.164, such as +79136740000")
+    )
+    pseudonym = models.CharField(max_length=64, null=True, editable=False, db_index=True)
     invite_code = models.CharField(_("invite code"), max_length=6, unique=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may enter the admin site"), default=False)
@@ -103,7 +107,8 @@ class Challenge(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    phone = models.CharField(_("phone"), max_length=16)
+    phone = models.CharField(_("phone"), max_length=64)  # or, when its owner has left, its pseudonym
+    digits = models.PositiveSmallIntegerField(_("digits"), db_default=4)
     slot = models.PositiveSmallIntegerField(_("slot"), null=True)
     code_hash = models.CharField(max_length=64)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -129,6 +134,19 @@ class Challenge(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class InviteFailure(models.Model):
+    """Somebody entered an invite code that nobody has."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="invite_failures", db_index=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-created_at"], name="invite_failure_by_user")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Session(models.Model):

@@ -134,6 +134,22 @@ refresh = _call(
 )
 logout = _call("logout", answer=None, status=204, refusals=(*_WITH_TOKEN, errors.PayloadTooLarge, *_EVERYWHERE))
 me = _call("me", answer=shapes.ProfileAnswer, gives=_PROFILE, refusals=(*_WITH_TOKEN, *_EVERYWHERE))
+delete_me = _call(
+    "deleteMe",
+    request=shapes.ConfirmRequest,
+    answer=None,
+    status=204,
+    sends={"otp": "0421", "challenge": _CHALLENGE},
+    refusals=(
+        *_WITH_BODY,
+        *_WITH_TOKEN,
+        errors.ChallengeRequired,
+        errors.InvalidCode,
+        errors.TooManyAttempts,
+        *_EVERYWHERE,
+    ),
+)
+export = _call("export", answer=shapes.ExportAnswer, refusals=(*_WITH_TOKEN, *_EVERYWHERE))
 refs = _call(
     "refs",
     answer=shapes.RefsAnswer,

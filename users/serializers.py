@@ -31,6 +31,11 @@ class AuthRequest(serializers.Serializer):
     phone_number = TextField(required=False, help_text="If sent, it must be the number the code went to.")
 
 
+class ConfirmRequest(serializers.Serializer):
+    otp = TextField(help_text="A fresh code, sent to your own number.")
+    challenge = TextField(required=False, help_text="From `send_otp`. Default: the cookie.")
+
+
 class ReferalRequest(serializers.Serializer):
     activated_invite_code = TextField(help_text="Case, spaces and hyphens do not matter.")
     phone_number = TextField(required=False, help_text="If sent, it must be your own.")
@@ -81,6 +86,43 @@ class RefsAnswer(serializers.Serializer):
     results = RefAnswer(many=True)
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
+
+
+class ExportedActivation(serializers.Serializer):
+    invite_code = serializers.CharField()
+    inviter = serializers.CharField(allow_null=True, help_text="Masked; null when they have left.")
+    at = serializers.DateTimeField()
+
+
+class ExportedReferral(serializers.Serializer):
+    phone_number = serializers.CharField(allow_null=True, help_text="Null when they have left.")
+    at = serializers.DateTimeField()
+
+
+class ExportedSession(serializers.Serializer):
+    address = serializers.CharField()
+    user_agent = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    refreshed_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ExportedCode(serializers.Serializer):
+    address = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    attempts = serializers.IntegerField()
+    used_at = serializers.DateTimeField(allow_null=True)
+
+
+class ExportAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    phone_number = serializers.CharField()
+    invite_code = serializers.CharField()
+    registered_at = serializers.DateTimeField()
+    activated = ExportedActivation(allow_null=True)
+    referrals = ExportedReferral(many=True)
+    sessions = ExportedSession(many=True)
+    codes = ExportedCode(many=True)
 
 
 class ReferalAnswer(serializers.Serializer):

@@ -22,6 +22,7 @@ from graphql_jwt.exceptions import JSONWebTokenError
 from graphql_jwt.settings import jwt_settings
 from graphql_jwt.utils import get_payload, get_user_by_payload
 
+from users import events
 from users.clients import Client
 from users.errors import InvalidToken, NotAuthenticated
 from users.models import Session, User
@@ -118,7 +119,9 @@ def rotate(refresh_token: str) -> Session:
         live = live.filter(generation=generation + 1, refreshed_at__gte=Now() - grace)
     rotated = live.select_related("user").first()
     if rotated is None:
-        end_session(session)
+        if session.ended_at is None:
+            end_session(session)
+            events.token_reused(session.user_id, session.id)
         raise InvalidToken()
     return rotated
 

@@ -1,5 +1,6 @@
 """The stories: what a person can do here. Plain values in, models or small dataclasses out; no request, no response."""
 
+from users.services.account import delete_account, export_of
 from users.services.referral import (
     Profile,
     Referral,
@@ -18,6 +19,8 @@ __all__ = [
     "SentCode",
     "SignIn",
     "activate_invite",
+    "delete_account",
+    "export_of",
     "logout",
     "profile_of",
     "referrals",

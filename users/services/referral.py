@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from users import codes, phones
+from users import codes, events, limits, phones
 from users.errors import (
     InvalidInput,
     InviteAlreadyActivated,
@@ -21,6 +22,7 @@ from users.models import Activation, User
 from users.services.arguments import normalise_phone, parse_id
 
 PAGE = 100  # referrals shown at once
+NOBODY = "***"  # instead of the number of somebody who has left
 
 ShowPhone = Callable[[str], str]
 
@@ -56,20 +58,39 @@ def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -
     """Enter somebody's invite code, once for ever; the same one again changes nothing. Returns the inviter.
 
     `phone`, when given, must be the user's own. Raises InvalidInput, InvalidPhone, NotYourPhone, OwnInvite,
-    InviteNotFound, InviteAlreadyActivated.
+    InviteNotFound, InviteAlreadyActivated, TooManyAttempts.
     """
     if phone and normalise_phone(phone) != user.phone:
         raise NotYourPhone()
     code = codes.normalise_invite_code(invite_code)
     if code == user.invite_code:
         raise OwnInvite()
-    inviter = User.objects.filter(invite_code=code, is_active=True).first()
-    if inviter is None:
-        raise InviteNotFound()
-    activation, _created = Activation.objects.get_or_create(invitee=user, defaults={"inviter": inviter})
+    inviter = _owner_of(code, asked_by=user)
+    if _has_activated_before_leaving(user):
+        raise InviteAlreadyActivated()
+    activation, created = Activation.objects.get_or_create(invitee=user, defaults={"inviter": inviter})
     if activation.inviter_id != inviter.id:
         raise InviteAlreadyActivated()
+    if created:
+        events.invite_activated(user.id, inviter.id)
     return inviter
+
+
+def _owner_of(code: str, *, asked_by: User) -> User:
+    """A wrong code is counted, and committed, before it is refused. Raises TooManyAttempts, InviteNotFound."""
+    with limits.admitted_invite(user_id=asked_by.id):
+        owner = User.objects.filter(invite_code=code, is_active=True).first()
+        if owner is None:
+            limits.record_invite_failure(user_id=asked_by.id)
+    if owner is None:
+        raise InviteNotFound()
+    return owner
+
+
+def _has_activated_before_leaving(user: User) -> bool:
+    """Once for ever holds for a number, even if its owner leaves in between and comes back."""
+    pseudonym = codes.pseudonym(user.phone, pepper=settings.OTP_PEPPER)
+    return Activation.objects.filter(invitee__pseudonym=pseudonym).exists()
 
 
 def profile_of(*, user: User) -> Profile:
@@ -116,7 +137,9 @@ def _page(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> 
     if backwards:
         found.reverse()
     return ReferralPage(
-        items=[Referral(show_phone(row.invitee.phone), row.created_at) for row in found],
+        items=[
+            Referral(show_phone(row.invitee.phone) if row.invitee.phone else NOBODY, row.created_at) for row in found
+        ],
         next=_cursor("<", found[-1].id) if found and (more or backwards) else None,
         previous=_cursor(">", found[0].id) if found and (more if backwards else start is not None) else None,
     )

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from users import codes, limits, sms, tokens
+from users import codes, events, limits, sms, tokens
 from users.clients import Client
 from users.errors import AccountDisabled, ChallengeRequired, DomainError, InvalidCode
 from users.models import Challenge, Session, User
@@ -40,17 +40,16 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
     Raises InvalidPhone, RegionNotAllowed, CodeRequestedTooSoon, TooManyRequests, SMSNotSent, ServiceUnavailable.
     """
     phone = normalise_phone(phone)
-    code = codes.draw_one_time_code(settings.OTP_DIGITS)
-    sent = Challenge(phone=phone, address=client.address)
-    sent.code_hash = _hash(code, sent)
     with limits.admitted_send(phone=phone, address=client.address):
-        sent.save(force_insert=True)
+        code, sent = _draw(phone, client)
     try:
         sms.send(phone, sms.code_text(code, client.host))
-    except DomainError:
+    except DomainError as error:
         sent.delete()  # nothing was sent: no limit counts it, and the earlier code still holds
+        events.code_not_sent(phone, client.address, error.code)
         raise
     _open_challenge(sent, earlier=parse_id(challenge))
+    events.code_sent(phone, client.address)
     return SentCode(
         phone=phone,
         otp=code if settings.DEMO else None,
@@ -64,18 +63,9 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
     """Sign in with a code, and register whoever comes for the first time.
 
     The try is counted, and committed, before the code is compared. Raises InvalidInput, InvalidPhone,
-    ChallengeRequired, InvalidCode, AccountDisabled.
+    ChallengeRequired, InvalidCode, TooManyAttempts, AccountDisabled.
     """
-    code = codes.require_one_time_code(code)
-    claimed = normalise_phone(phone) if phone else None
-    if not challenge:
-        raise ChallengeRequired()
-    challenge_id = parse_id(challenge)
-    tried = Challenge.objects.count_try(challenge_id, tries=settings.OTP_TRIES) if challenge_id else None
-    if tried is None:
-        raise InvalidCode(attempts_left=0)
-    if not _fits(code, tried) or claimed not in (None, tried.phone):
-        raise InvalidCode(attempts_left=settings.OTP_TRIES - tried.attempts)
+    tried = _tried(code, challenge, claimed=normalise_phone(phone) if phone else None)
     with transaction.atomic():
         if not Challenge.objects.use(tried.id):
             raise InvalidCode(attempts_left=0)
@@ -83,7 +73,18 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
         session = tokens.open_session(user, client) if user.is_active else None
     if session is None:
         raise AccountDisabled()
+    events.signed_in(user.id, session.id, client.address, is_new=is_new)
     return SignIn(user, session, tokens.issue(session), is_new)
+
+
+def confirm_code(*, user: User, code: str, challenge: str | None) -> None:
+    """Spend a code that was sent to the user's own phone, before something that cannot be undone.
+
+    Raises InvalidInput, ChallengeRequired, InvalidCode, TooManyAttempts.
+    """
+    tried = _tried(code, challenge, claimed=user.phone)
+    if not Challenge.objects.use(tried.id):
+        raise InvalidCode(attempts_left=0)
 
 
 def refresh(*, refresh_token: str) -> SignIn:
@@ -95,6 +96,32 @@ def refresh(*, refresh_token: str) -> SignIn:
 def logout(*, user: User) -> None:
     """End the session `user` was authenticated by."""
     tokens.end_session(user.session)
+    events.signed_out(user.id, user.session.id)
+
+
+def _draw(phone: str, client: Client) -> tuple[str, Challenge]:
+    digits = limits.digits_for(phone)
+    code = codes.draw_one_time_code(digits)
+    challenge = Challenge(phone=phone, address=client.address, digits=digits)
+    challenge.code_hash = _hash(code, challenge)
+    challenge.save(force_insert=True)
+    return code, challenge
+
+
+def _tried(code: str, challenge: str | None, *, claimed: str | None) -> Challenge:
+    """The challenge this code is right for. The try is counted, and committed, before anything is compared."""
+    code = codes.require_one_time_code(code)
+    if not challenge:
+        raise ChallengeRequired()
+    named = Challenge.objects.filter(id=parse_id(challenge), slot__isnull=False).first()
+    tried = limits.counted_try(named) if named else None
+    if tried is None:
+        raise InvalidCode(attempts_left=0)
+    if not _fits(code, tried) or claimed not in (None, tried.phone):
+        attempts_left = settings.OTP_TRIES - tried.attempts
+        events.code_refused(tried.phone, tried.address, attempts_left)
+        raise InvalidCode(attempts_left=attempts_left)
+    return tried
 
 
 def _open_challenge(sent: Challenge, *, earlier: uuid.UUID | None) -> None:

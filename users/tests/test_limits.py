@@ -6,7 +6,7 @@ from django.db.models import F
 from conftest import ALICE, BOB
 from users import errors, services
 from users.clients import Client
-from users.models import Challenge
+from users.models import Activation, Challenge, InviteFailure
 from users.rates import parse
 
 pytestmark = pytest.mark.django_db
@@ -95,3 +95,133 @@ def test_of_several_limits_the_longest_wait_is_told(settings):
     with pytest.raises(errors.TooManyRequests) as refused:
         send()
     assert refused.value.extra["retry_after"] == 3600
+
+
+# --- Guessing ---------------------------------------------------------------------------------------------------
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
+
+
+def guess(sent, code=None, address="203.0.113.5"):
+    return services.verify_code(code=code or wrong(sent.otp), challenge=sent.challenge, client=Client(address=address))
+
+
+def fail(times: int, phone=ALICE, address="203.0.113.5"):
+    """So many wrong guesses, over as many codes as that takes."""
+    while times:
+        sent = send(phone, address)
+        for _ in range(min(times, 3)):
+            with pytest.raises(errors.InvalidCode):
+                guess(sent)
+            times -= 1
+
+
+def test_ten_failures_make_a_phones_codes_longer_and_sign_in_still_works():
+    fail(9)
+    assert len(send().otp) == 4
+    fail(1)
+    sent = send()
+    assert len(sent.otp) == 6
+    assert guess(sent, sent.otp)
+    assert len(send(BOB).otp) == 4
+
+
+def test_a_short_code_is_dead_after_the_step_up_and_costs_no_try():
+    short = send()
+    fail(10)
+    with pytest.raises(errors.InvalidCode) as refused:
+        guess(short, short.otp)
+    assert refused.value.extra["attempts_left"] == 0
+    assert Challenge.objects.get(id=short.challenge).attempts == 0
+
+
+def test_the_step_up_lasts_thirty_days():
+    fail(10)
+    age_all(days=29, hours=23)
+    assert len(send().otp) == 6
+    age_all(hours=2)
+    assert len(send().otp) == 4
+
+
+def test_failures_spread_over_more_than_a_day_do_not_step_up():
+    fail(5)
+    age_all(hours=25)
+    fail(5)
+    assert len(send().otp) == 4
+
+
+def test_right_codes_are_no_failures():
+    for _ in range(11):
+        sent = send()
+        guess(sent, sent.otp)
+    assert len(send().otp) == 4
+
+
+def test_an_address_may_fail_so_often_whoever_it_guesses_at(settings):
+    settings.OTP_FAILURES_PER_IP = parse("4/h")
+    fail(2, ALICE)
+    age_all(minutes=30)
+    fail(2, BOB)
+    sent = send("+79130000001")
+    with pytest.raises(errors.TooManyAttempts) as refused:
+        guess(sent, sent.otp)
+    assert refused.value.extra["retry_after"] == 30 * 60
+    assert Challenge.objects.get(id=sent.challenge).attempts == 0
+    elsewhere = send("+79130000001", address="203.0.113.99")
+    assert guess(elsewhere, elsewhere.otp, address="203.0.113.99")
+
+
+def test_everybodys_failures_together_trip_a_breaker_that_raises_an_alarm(settings, caplog):
+    settings.OTP_FAILURES_GLOBAL = parse("4/10m")
+    fail(2, ALICE, "203.0.113.1")
+    fail(2, BOB, "203.0.113.2")
+    sent = send("+79130000001", "203.0.113.3")
+    with pytest.raises(errors.TooManyAttempts) as refused:
+        guess(sent, sent.otp)
+    assert refused.value.extra["retry_after"] == 600
+    [alarm] = [record for record in caplog.records if record.message == "limit_reached"]
+    assert (alarm.levelname, alarm.facts) == ("ERROR", {"limit": "OTP_FAILURES_GLOBAL", "alarm": True})
+
+
+def test_an_attacker_elsewhere_cannot_use_up_what_the_owner_may_send_from_home(settings):
+    settings.OTP_SENDS_PER_PHONE = parse("2/h")
+    home = send(address="198.51.100.7")
+    guess(home, home.otp, address="198.51.100.7")
+    for number in range(2):
+        send(address=f"203.0.113.{number}")
+    with pytest.raises(errors.TooManyRequests):
+        send(address="203.0.113.9")
+
+    assert guess(*[(sent := send(address="198.51.100.7")), sent.otp], address="198.51.100.7")
+    with pytest.raises(errors.TooManyRequests):
+        send(address="198.51.100.7")
+
+
+# --- Invite codes -----------------------------------------------------------------------------------------------
+
+
+def test_somebody_who_guesses_invite_codes_has_to_wait(settings, alice, bob):
+    settings.INVITE_FAILURES_PER_USER = parse("3/h")
+    unused = "222222" if alice.invite_code != "222222" else "333333"
+    for _ in range(3):
+        with pytest.raises(errors.InviteNotFound):
+            services.activate_invite(user=bob, invite_code=unused)
+    with pytest.raises(errors.TooManyAttempts) as refused:
+        services.activate_invite(user=bob, invite_code=alice.invite_code)
+    assert refused.value.extra["retry_after"] == 3600
+    assert InviteFailure.objects.count() == 3
+    assert not Activation.objects.exists()
+
+    InviteFailure.objects.update(created_at=F("created_at") - timedelta(hours=1))
+    assert services.activate_invite(user=bob, invite_code=alice.invite_code) == alice
+
+
+def test_what_cannot_be_a_code_and_what_is_right_are_no_failures(alice, bob):
+    for code in ("nonsense", "", bob.invite_code, alice.invite_code, alice.invite_code):
+        try:
+            services.activate_invite(user=bob, invite_code=code)
+        except (errors.InvalidInput, errors.OwnInvite):
+            continue
+    assert not InviteFailure.objects.exists()

@@ -376,3 +376,32 @@ def test_known_and_unknown_numbers_get_the_same_answer(api, alice):
     assert {name: known.json()[name] for name in ("expires_in", "resend_in")} == {
         name: unknown.json()[name] for name in ("expires_in", "resend_in")
     }
+
+
+# --- Leaving ----------------------------------------------------------------------------------------------------
+
+
+def test_deleting_the_account_takes_a_fresh_code(api, alice, browser):
+    as_alice = signed_in_as(alice, browser)
+    assert_refused(as_alice.delete("/api/users/me/", {"otp": "0000"}, format="json"), errors.ChallengeRequired)
+    sent = send(as_alice).json()
+    answer = as_alice.delete("/api/users/me/", {"otp": sent["otp"]}, format="json")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert_refused(as_alice.get("/api/users/me/"), errors.InvalidToken)
+    assert User.objects.get().phone is None
+
+
+def test_an_export_is_ones_own_data(as_alice, alice):
+    answer = as_alice.get("/api/users/me/export/")
+    assert answer.status_code == 200
+    assert set(answer.json()) == {
+        "id",
+        "phone_number",
+        "invite_code",
+        "registered_at",
+        "activated",
+        "referrals",
+        "sessions",
+        "codes",
+    }
+    assert (answer.json()["phone_number"], answer.json()["activated"]) == (ALICE, None)

@@ -1,0 +1,50 @@
+"""What happened, one log record each: for people on call and for graphs. A phone is masked here, codes and tokens
+have no way in."""
+
+import logging
+
+from users import phones
+
+logger = logging.getLogger("zovi")
+
+
+def code_sent(phone: str, address: str) -> None:
+    _log("code_sent", phone=phones.mask(phone), address=address)
+
+
+def code_not_sent(phone: str, address: str, why: str) -> None:
+    _log("code_not_sent", logging.WARNING, phone=phones.mask(phone), address=address, why=why)
+
+
+def code_refused(phone: str, address: str, attempts_left: int) -> None:
+    _log("code_refused", phone=phones.mask(phone), address=address, attempts_left=attempts_left)
+
+
+def signed_in(user_id: object, session_id: object, address: str, *, is_new: bool) -> None:
+    _log("signed_in", user=str(user_id), session=str(session_id), address=address, is_new=is_new)
+
+
+def signed_out(user_id: object, session_id: object) -> None:
+    _log("signed_out", user=str(user_id), session=str(session_id))
+
+
+def token_reused(user_id: object, session_id: object) -> None:
+    """A refresh token came a second time: somebody has a copy. The session has been ended."""
+    _log("token_reused", logging.WARNING, user=str(user_id), session=str(session_id))
+
+
+def invite_activated(invitee_id: object, inviter_id: object) -> None:
+    _log("invite_activated", user=str(invitee_id), inviter=str(inviter_id))
+
+
+def account_deleted(user_id: object) -> None:
+    _log("account_deleted", user=str(user_id))
+
+
+def limit_reached(limit: str, *, by_everybody: bool) -> None:
+    """A limit on everybody together is an alarm: either an attack or a setting that is too low."""
+    _log("limit_reached", logging.ERROR if by_everybody else logging.INFO, limit=limit, alarm=by_everybody)
+
+
+def _log(event: str, level: int = logging.INFO, **facts: object) -> None:
+    logger.log(level, event, extra={"facts": facts})

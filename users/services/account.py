@@ -1,0 +1,66 @@
+"""Leaving: what we know of a person, and forgetting it."""
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from users import codes, events, phones
+from users.models import Activation, Challenge, User
+from users.services.sign_in import confirm_code
+
+
+def export_of(*, user: User) -> dict[str, object]:
+    """Everything we keep about the person, as plain values (GDPR, article 15). Other people's numbers only where
+    the person may see them anyway."""
+    activation = Activation.objects.select_related("inviter").filter(invitee=user).first()
+    return {
+        "id": user.id,
+        "phone_number": user.phone,
+        "invite_code": user.invite_code,
+        "registered_at": user.created_at,
+        "activated": activation
+        and {
+            "invite_code": activation.inviter.invite_code,
+            "inviter": phones.mask(activation.inviter.phone) if activation.inviter.phone else None,
+            "at": activation.created_at,
+        },
+        "referrals": [
+            {"phone_number": referral.invitee.phone, "at": referral.created_at}
+            for referral in user.referrals.select_related("invitee").order_by("-id")
+        ],
+        "sessions": list(
+            user.sessions.order_by("-created_at").values(
+                "address", "user_agent", "created_at", "refreshed_at", "ended_at"
+            )
+        ),
+        "codes": list(
+            Challenge.objects.filter(phone=user.phone)
+            .order_by("-created_at")
+            .values("address", "created_at", "attempts", "used_at")
+        ),
+    }
+
+
+def delete_account(*, user: User, code: str, challenge: str | None) -> None:
+    """Forget the person (GDPR, article 17). `code` is a fresh one, sent to their number.
+
+    The number goes from every table. Those who were invited stay so; the inviter's list keeps an entry without a
+    number. A keyed hash remains, so that leaving resets neither limits nor the one activation.
+    Raises what `confirm_code` raises.
+    """
+    confirm_code(user=user, code=code, challenge=challenge)
+    pseudonym = codes.pseudonym(user.phone, pepper=settings.OTP_PEPPER)
+    with transaction.atomic():
+        Challenge.objects.filter(phone=user.phone).update(phone=pseudonym, slot=None)
+        user.sessions.all().delete()
+        user.groups.clear()
+        user.user_permissions.clear()
+        User.objects.filter(id=user.id).update(
+            phone=None,
+            pseudonym=pseudonym,
+            is_active=False,
+            is_staff=False,
+            is_superuser=False,
+            password=make_password(None),
+        )
+    events.account_deleted(user.id)

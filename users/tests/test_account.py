@@ -1,0 +1,130 @@
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.models import F
+
+from conftest import ALICE, BOB
+from users import errors, services, tokens
+from users.models import Activation, Challenge, InviteFailure, Session, User
+from users.rates import parse
+
+pytestmark = pytest.mark.django_db
+
+
+def leave(user, browser):
+    sent = services.request_code(phone=user.phone, client=browser)
+    services.delete_account(user=user, code=sent.otp, challenge=sent.challenge)
+
+
+def whole_database() -> str:
+    """Every value of every row, as text."""
+    with connection.cursor() as cursor:
+        return "\n".join(
+            repr(row)
+            for table in connection.introspection.table_names()
+            for _ in [cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")]  # noqa: S608
+            for row in cursor.fetchall()
+        )
+
+
+def test_after_leaving_the_number_is_gone_and_the_inviters_list_keeps_an_entry(alice, bob, charlie, browser):
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    services.activate_invite(user=charlie, invite_code=bob.invite_code)
+    access = tokens.issue(tokens.open_session(bob, browser)).access
+    assert BOB in whole_database()
+
+    leave(bob, browser)
+
+    assert BOB not in whole_database()
+    profile = services.profile_of(user=alice)
+    assert [referral.phone for referral in profile.referrals.items] == ["***"]
+    assert profile.referrals_count == 1
+    assert services.profile_of(user=charlie).activated_invite_code == bob.invite_code
+    with pytest.raises(errors.InvalidToken):
+        tokens.authenticate(f"Bearer {access}")
+    with pytest.raises(errors.NotFound):
+        services.user_page(viewer=alice, user_id=str(bob.id))
+    with pytest.raises(errors.InviteNotFound):
+        services.activate_invite(user=alice, invite_code=bob.invite_code)
+
+
+def test_leaving_needs_a_fresh_code_of_ones_own(alice, bob, browser):
+    bobs = services.request_code(phone=BOB, client=browser)
+    with pytest.raises(errors.InvalidCode):
+        services.delete_account(user=alice, code=bobs.otp, challenge=bobs.challenge)
+    with pytest.raises(errors.ChallengeRequired):
+        services.delete_account(user=alice, code="0000", challenge=None)
+    assert User.objects.get(id=alice.id).phone == ALICE
+
+
+def test_coming_back_is_a_new_account_but_the_number_has_had_its_one_activation(alice, bob, browser):
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    leave(bob, browser)
+    again, is_new = User.objects.get_or_register(BOB)
+    assert is_new
+    assert again.id != bob.id
+    with pytest.raises(errors.InviteAlreadyActivated):
+        services.activate_invite(user=again, invite_code=alice.invite_code)
+    assert Activation.objects.count() == 1
+
+
+def test_leaving_resets_no_limit(alice, browser, settings):
+    settings.OTP_SENDS_PER_PHONE = parse("2/h")
+    services.request_code(phone=ALICE, client=browser)
+    leave(alice, browser)
+    with pytest.raises(errors.TooManyRequests):
+        services.request_code(phone=ALICE, client=browser)
+
+
+def test_an_export_holds_everything_we_keep(alice, bob, charlie, browser):
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    services.activate_invite(user=charlie, invite_code=bob.invite_code)
+    services.request_code(phone=BOB, client=browser)
+    tokens.open_session(bob, browser)
+
+    kept = services.export_of(user=bob)
+
+    assert (kept["phone_number"], kept["invite_code"]) == (BOB, bob.invite_code)
+    assert kept["activated"]["invite_code"] == alice.invite_code
+    assert kept["activated"]["inviter"] == "+7 913 ***-**-00"
+    assert [referral["phone_number"] for referral in kept["referrals"]] == [charlie.phone]
+    assert [session["address"] for session in kept["sessions"]] == [browser.address]
+    assert len(kept["codes"]) == 1
+    assert ALICE not in str(kept)
+
+
+def test_a_purge_deletes_what_has_been_of_no_use_for_30_days(alice, browser, capsys):
+    for _ in range(2):
+        services.request_code(phone=ALICE, client=browser)
+        tokens.open_session(alice, browser)
+        InviteFailure.objects.create(user=alice)
+    month = timedelta(days=30, seconds=1)
+    for model in (Challenge, InviteFailure, Session):
+        first = model.objects.order_by("created_at").first()
+        model.objects.filter(id=first.id).update(created_at=F("created_at") - month)
+    Session.objects.filter(id=Session.objects.order_by("created_at").first().id).update(
+        ended_at=F("created_at"), expires_at=F("created_at")
+    )
+    call_command("purge")
+    assert [model.objects.count() for model in (Challenge, InviteFailure, Session)] == [1, 1, 1]
+    assert capsys.readouterr().out.startswith("challenges: 1\n")
+
+
+def test_a_purge_leaves_a_session_that_still_works(alice, browser):
+    session = tokens.open_session(alice, browser)
+    Session.objects.update(created_at=F("created_at") - timedelta(days=300))
+    call_command("purge", verbosity=0)
+    assert tokens.resume(str(session.id)) == alice
+
+
+def test_the_budget_of_guesses_is_what_the_settings_make_it(settings, capsys):
+    settings.OTP_RESEND_COOLDOWN = 60
+    settings.OTP_SENDS_PER_PHONE = parse("5/h,10/d")
+    settings.OTP_FAILURES_GLOBAL = parse("300/10m")
+    call_command("otp_budget")
+    assert "within a year:      1.19%" in capsys.readouterr().out
+    settings.OTP_FAILURES_PER_PHONE = ()
+    call_command("otp_budget")
+    assert "within a year:      66.9" in capsys.readouterr().out
