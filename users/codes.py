@@ -33,14 +33,10 @@ def keyed_hash(code: str, *, challenge: str, phone: str, pepper: str) -> str:
     return hmac.new(pepper.encode(), f"{challenge}|{phone}|{code}".encode(), hashlib.sha256).hexdigest()
 
 
-def pseudonym(phone: str, *, pepper: str) -> str:
-    """What stands for a phone number after its owner has left: it can be recognised, but not read (64 hex digits)."""
-    return hmac.new(pepper.encode(), f"phone|{phone}".encode(), hashlib.sha256).hexdigest()
-
-
-def names_of_phone(phone: str, *, pepper: str) -> list[str]:
-    """The number and its pseudonym: limits go on counting over both."""
-    return [phone, pseudonym(phone, pepper=pepper)]
+def key_of_phone(phone: str, *, pepper: str) -> str:
+    """What a phone is counted by, and all that is left of it when its owner has left: 32 hex digits that can be
+    recognised but not read."""
+    return hmac.new(pepper.encode(), f"phone|{phone}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def same(one: str, other: str) -> bool:

@@ -1,5 +1,7 @@
 """Who may send, guess and try. Every limit is a row of a table, counted over the rows that exist anyway."""
 
+import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection, transaction
 
-from users import codes, events
+from users import events
 from users.errors import CodeRequestedTooSoon, TooManyAttempts, TooManyRequests, Waits
 from users.models import Challenge, InviteFailure
 from users.rates import Rate
@@ -18,16 +20,14 @@ STEP_UP_LASTS = timedelta(days=30)
 
 # A try is counted before the code is compared, so the one that was right has to be taken off again.
 FAILURES = "attempts - (used_at IS NOT NULL)::int"
-# Where a phone has signed in from before: strangers cannot use up what its owner may send from there.
-_HOMES = "(SELECT address FROM users_challenge WHERE phone = ANY(%(phone)s) AND used_at IS NOT NULL)"
-SAME_SIDE = f"(address IN {_HOMES}) = (%(address)s IN {_HOMES})"
 
 
 @dataclass(frozen=True)
 class Limit:
     """The events of `table` that `whose` selects, each with its `weight`, against the rates in `setting`.
 
-    `turn` names the subject in `whose`: those who share it are let through one by one.
+    `turn` names what the limit is about: those who share it are let through one by one. `whose` and `turn` are SQL
+    over the one row `asked`, which holds who wants something now.
     """
 
     setting: str
@@ -44,140 +44,168 @@ class Limit:
         return value
 
 
-OF_PHONE, OF_ADDRESS, OF_ALL = "phone = ANY(%(phone)s)", "address = %(address)s", "true"
+PHONE, ADDRESS, EVERYBODY = "'phone ' || asked.phone_key", "'address ' || asked.address", "'everybody'"
+OF_PHONE, OF_ADDRESS, OF_ALL = "event.phone_key = asked.phone_key", "event.address = asked.address", "true"
+# Where a phone has signed in from before: strangers cannot use up what its owner may send from there.
+_HOMES = "(SELECT address FROM users_challenge WHERE phone_key = asked.phone_key AND used_at IS NOT NULL)"
+SAME_SIDE = f"(event.address IN {_HOMES}) = (asked.address IN {_HOMES})"
+
 SENDS = (
-    Limit("OTP_RESEND_COOLDOWN", "phone", OF_PHONE, CodeRequestedTooSoon),
-    Limit("OTP_SENDS_PER_PHONE", "phone", f"{OF_PHONE} AND {SAME_SIDE}", TooManyRequests),
-    Limit("OTP_SENDS_PER_IP", "address", OF_ADDRESS, TooManyRequests),
-    Limit("OTP_SENDS_GLOBAL", "everybody", OF_ALL, TooManyRequests),
+    Limit("OTP_RESEND_COOLDOWN", PHONE, OF_PHONE, CodeRequestedTooSoon),
+    Limit("OTP_SENDS_PER_PHONE", PHONE, f"{OF_PHONE} AND {SAME_SIDE}", TooManyRequests),
+    Limit("OTP_SENDS_PER_IP", ADDRESS, OF_ADDRESS, TooManyRequests),
+    Limit("OTP_SENDS_GLOBAL", EVERYBODY, OF_ALL, TooManyRequests),
 )
 TRIES = (
-    Limit("OTP_FAILURES_PER_IP", "address", OF_ADDRESS, TooManyAttempts, weight=FAILURES),
-    Limit("OTP_FAILURES_GLOBAL", "everybody", OF_ALL, TooManyAttempts, weight=FAILURES),
+    Limit("OTP_FAILURES_PER_IP", ADDRESS, OF_ADDRESS, TooManyAttempts, weight=FAILURES),
+    Limit("OTP_FAILURES_GLOBAL", EVERYBODY, OF_ALL, TooManyAttempts, weight=FAILURES),
 )
 INVITES = (
-    Limit("INVITE_FAILURES_PER_USER", "user", "user_id = %(user)s", TooManyAttempts, table="users_invitefailure"),
+    Limit(
+        "INVITE_FAILURES_PER_USER",
+        "'inviting ' || asked.user_id",
+        "event.user_id = asked.user_id",
+        TooManyAttempts,
+        table="users_invitefailure",
+    ),
 )
 
+# Who is asking, as the row `asked`: from the arguments, or from the challenge that is tried.
+_SENDER = "(SELECT %(phone_key)s::text AS phone_key, %(address)s::inet AS address)"
+_TRIED = "(SELECT phone_key, address, digits FROM users_challenge WHERE id = %(id)s AND slot IS NOT NULL)"
+_INVITED = "(SELECT %(user_id)s::uuid AS user_id)"
+_COUNTED = ("id", "phone", "address", "code_hash", "attempts")
 
-@contextmanager
-def admitted_send(*, phone: str, address: str) -> Iterator[None]:
-    """A short transaction in which the caller adds the challenge it asks for, if no limit is in the way.
 
+def admit_send(challenge: Challenge, *, hashes: dict[int, str]) -> int:
+    """Insert the challenge, unless a limit is in the way. Returns how many digits its code must have.
+
+    `hashes` has the keyed hash of a code for each length: a phone that was guessed at too often in the last 30 days
+    gets the longer one. That costs its owner two more keys, where a lock-out would do the attacker's work.
     Raises CodeRequestedTooSoon or TooManyRequests.
     """
-    with _let_through(SENDS, turns={"phone"}, phone=phone, address=address):
-        yield
+    [digits] = _admit(
+        SENDS,
+        _SENDER,
+        f"""INSERT INTO users_challenge (id, phone, phone_key, address, digits, code_hash, attempts)
+            SELECT %(id)s, %(phone)s, phone_key, address, digits, %(hashes)s::jsonb ->> digits::text, 0
+            FROM (SELECT asked.*, {_digits_for("asked")} AS digits FROM asked) AS asked
+            WHERE NOT EXISTS (SELECT FROM refused)
+            RETURNING digits""",
+        id=challenge.id,
+        phone=challenge.phone,
+        phone_key=challenge.phone_key,
+        address=challenge.address,
+        hashes=json.dumps(hashes),
+        turns=[PHONE],
+    )
+    return digits
 
 
-def counted_try(challenge: Challenge) -> Challenge | None:
+def code_lengths() -> set[int]:
+    """Every length `admit_send` may choose."""
+    longer = {max(STEP_UP_DIGITS, settings.OTP_DIGITS)} if settings.OTP_FAILURES_PER_PHONE else set()
+    return {settings.OTP_DIGITS} | longer
+
+
+def count_try(challenge_id: uuid.UUID) -> Challenge | None:
     """The challenge with this try counted and committed, or None when it takes no more.
 
-    What was drawn before its phone stepped up is too short now. Raises TooManyAttempts, and then counts nothing.
+    Of any number of parallel guesses exactly OTP_TRIES come through, and nothing that fails afterwards gives a try
+    back. A code drawn before its phone's codes grew longer is dead. Raises TooManyAttempts, and then counts nothing.
     """
-    with _let_through(TRIES, turns={"phone"}, phone=challenge.phone, address=challenge.address):
-        if challenge.digits < digits_for(challenge.phone):
-            return None
-        return Challenge.objects.count_try(challenge.id, tries=settings.OTP_TRIES)
+    counted = _admit(
+        TRIES,
+        _TRIED,
+        f"""UPDATE users_challenge AS challenge SET attempts = attempts + 1 FROM asked
+            WHERE challenge.id = %(id)s AND slot IS NOT NULL AND attempts < %(tries)s
+              AND expires_at > statement_timestamp() AND challenge.digits >= {_digits_for("asked")}
+              AND NOT EXISTS (SELECT FROM refused)
+            RETURNING {", ".join(f"challenge.{column}" for column in _COUNTED)}""",
+        id=challenge_id,
+        tries=settings.OTP_TRIES,
+        turns=[PHONE],
+    )
+    return Challenge(**dict(zip(_COUNTED, counted, strict=True))) if counted else None
 
 
 @contextmanager
-def admitted_invite(*, user_id: object) -> Iterator[None]:
+def admitted_invite(*, user_id: uuid.UUID) -> Iterator[None]:
     """A short transaction in which the caller looks an invite code up and records a failure.
 
     Raises TooManyAttempts.
     """
-    with _let_through(INVITES, turns={"user"}, user=user_id):
+    with transaction.atomic():
+        _admit(INVITES, _INVITED, "SELECT 1", user_id=user_id, turns=[])
         yield
 
 
-def record_invite_failure(*, user_id: object) -> None:
+def record_invite_failure(*, user_id: uuid.UUID) -> None:
     InviteFailure.objects.create(user_id=user_id)
 
 
-@contextmanager
-def turn_of_phone(phone: str) -> Iterator[None]:
-    """A short transaction that no other one about the same phone's codes overlaps."""
-    with _let_through((), turns={"phone"}, phone=phone):
-        yield
+def _admit(limits: tuple[Limit, ...], asked: str, action: str, *, turns: list[str], **values: object) -> tuple:
+    """Do `action` unless a limit is reached; returns its row, empty if it had none. Raises the error with the longest wait.
 
-
-def digits_for(phone: str) -> int:
-    """How long a code for this phone has to be: longer for 30 days after it was guessed at too often.
-
-    A longer code costs its owner two more keys, where a lock-out would do the attacker's work.
+    Two statements in one round trip, which PostgreSQL runs as one transaction: first wait for one's turn, so that of
+    those who share a limit no two can both be the last it allows; then, on what they left, look and act.
     """
-    if any(_was_ever_over(rate, phone) for rate in settings.OTP_FAILURES_PER_PHONE):
-        return max(STEP_UP_DIGITS, settings.OTP_DIGITS)
-    return settings.OTP_DIGITS
-
-
-@contextmanager
-def _let_through(limits: tuple[Limit, ...], turns: set[str], **subjects: object) -> Iterator[None]:
-    """Those who share a subject go through one by one, so no two of them can both be the last that was allowed."""
-    turns = turns | {limit.turn for limit in limits if limit.rates()}
-    with transaction.atomic():
-        _take_turns(sorted(f"{turn}:{subjects.get(turn, '')}" for turn in turns))
-        if "phone" in subjects:
-            subjects["phone"] = codes.names_of_phone(str(subjects["phone"]), pepper=settings.OTP_PEPPER)
-        _refuse_over(limits, subjects)
-        yield
-
-
-def _take_turns(names: list[str]) -> None:
-    """Lock the names until the transaction ends; sorted, so that nobody waits in a circle."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s) AS name", [names])
-
-
-def _refuse_over(limits: tuple[Limit, ...], subjects: dict[str, object]) -> None:
-    """Raise the error with the longest wait.
-
-    Newest first, the events are added up until they reach the limit's count: the one that reaches it has to leave the
-    window before there is room again. One walk over an index answers both whether and how long.
-    """
-    asked: list[Limit] = []
-    questions: list[str] = []
-    values = dict(subjects)
-    for limit in limits:
-        for rate in limit.rates():
-            number = len(asked)
-            values |= {f"window{number}": rate.window, f"count{number}": rate.count}
-            questions.append(
-                f"""(SELECT {number}, extract(epoch FROM created_at + %(window{number})s - statement_timestamp())
-                     FROM (SELECT created_at,
-                                  sum({limit.weight}) OVER (ORDER BY created_at DESC ROWS UNBOUNDED PRECEDING)
-                           FROM {limit.table}
-                           WHERE {limit.whose} AND created_at > statement_timestamp() - %(window{number})s
-                          ) AS newest_first (created_at, total)
-                     WHERE total >= %(count{number})s ORDER BY created_at DESC LIMIT 1)"""
-            )
-            asked.append(limit)
-    if not asked:
-        return
-    with connection.cursor() as cursor:
-        every = " UNION ALL ".join(questions)
-        cursor.execute(f"SELECT which, wait FROM ({every}) AS over (which, wait) ORDER BY wait DESC LIMIT 1", values)
-        over = cursor.fetchone()
-    if over:
-        which, wait = over
-        events.limit_reached(asked[which].setting, by_everybody=asked[which].turn == "everybody")
-        raise asked[which].error(retry_after=float(wait))
-
-
-def _was_ever_over(rate: Rate, phone: str) -> bool:
-    """Whether in some `rate.window` of the last 30 days the phone's failures reached `rate.count`."""
+    every = [(limit, rate) for limit in limits for rate in limit.rates()]
+    turns = sorted({*turns, *(limit.turn for limit, _ in every)})
+    questions = []
+    for number, (limit, rate) in enumerate(every):
+        values |= {f"window{number}": rate.window, f"count{number}": rate.count}
+        questions.append(_question(number, limit))
+    reached = " UNION ALL ".join(questions) or "SELECT 0, 0 WHERE false"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""SELECT EXISTS (SELECT FROM
-                   (SELECT sum({FAILURES}) OVER (ORDER BY created_at RANGE BETWEEN %s PRECEDING AND CURRENT ROW)
-                    FROM users_challenge WHERE phone = ANY(%s) AND created_at > statement_timestamp() - %s
-                   ) AS of_window (total) WHERE total >= %s)""",
-            [
-                rate.window,
-                codes.names_of_phone(phone, pepper=settings.OTP_PEPPER),
-                STEP_UP_LASTS,
-                rate.count,
-            ],
+            f"""SELECT pg_advisory_xact_lock(hashtextextended(turn, 0))
+                FROM {asked} AS asked, unnest(ARRAY[{", ".join(turns)}]::text[]) AS turn;
+                WITH asked AS {asked},
+                     reached (which, wait) AS ({reached}),
+                     refused AS (SELECT which, wait FROM reached ORDER BY wait DESC LIMIT 1),
+                     done AS ({action})
+                SELECT refused.which, refused.wait, done.* FROM done FULL JOIN refused ON true""",
+            values,
         )
-        return cursor.fetchone()[0]
+        row = cursor.fetchone()
+    if row is None:
+        return ()
+    which, wait, *done = row
+    if which is not None:
+        limit = every[which][0]
+        events.limit_reached(limit.setting, by_everybody=limit.turn == EVERYBODY)
+        raise limit.error(retry_after=float(wait))
+    return tuple(done)
+
+
+def _question(number: int, limit: Limit) -> str:
+    """Has the limit been reached, and for how long?
+
+    Newest first, the events are added up until they reach the limit's count: the one that reaches it has to leave the
+    window before there is room again. One short walk over an index answers both.
+    """
+    return f"""(SELECT {number}, extract(epoch FROM created_at + %(window{number})s - statement_timestamp())
+                FROM asked, LATERAL (
+                    SELECT created_at, sum({limit.weight}) OVER (ORDER BY created_at DESC ROWS UNBOUNDED PRECEDING)
+                    FROM {limit.table} AS event
+                    WHERE {limit.whose} AND created_at > statement_timestamp() - %(window{number})s
+                ) AS newest_first (created_at, total)
+                WHERE total >= %(count{number})s ORDER BY created_at DESC LIMIT 1)"""
+
+
+def _digits_for(asked: str) -> str:
+    """How long a code must be, as SQL: longer if in some window of the last 30 days the phone's failures reached the
+    limit."""
+    if not settings.OTP_FAILURES_PER_PHONE:
+        return str(settings.OTP_DIGITS)
+    ever_reached = " OR ".join(
+        f"""EXISTS (SELECT FROM (
+                SELECT sum({FAILURES}) OVER (ORDER BY created_at RANGE BETWEEN
+                    '{rate.window.total_seconds()} seconds' PRECEDING AND CURRENT ROW)
+                FROM users_challenge WHERE phone_key = {asked}.phone_key
+                    AND created_at > statement_timestamp() - interval '{STEP_UP_LASTS.days} days'
+            ) AS of_window (total) WHERE total >= {rate.count})"""
+        for rate in settings.OTP_FAILURES_PER_PHONE
+    )
+    return f"CASE WHEN {ever_reached} THEN {max(STEP_UP_DIGITS, settings.OTP_DIGITS)} ELSE {settings.OTP_DIGITS} END"

@@ -3,6 +3,7 @@
 import uuid
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models import F, Q
@@ -14,17 +15,21 @@ from users import codes
 E164 = r"^\+[1-9][0-9]{6,14}$"
 INVITE_CODE = f"^[{codes.INVITE_ALPHABET}]{{{codes.INVITE_LENGTH}}}$"
 LIVE_CHALLENGES = 3
+NO_PASSWORD = UNUSABLE_PASSWORD_PREFIX
 
 
 class UserManager(BaseUserManager["User"]):
+    def draw(self, phone: str) -> "User":
+        """Somebody new, with an invite code of their own. Not saved yet."""
+        return self.model(phone=phone, invite_code=codes.draw_invite_code(), password=NO_PASSWORD)
+
     def get_or_register(self, phone: str) -> tuple["User", bool]:
         """The user of that number, and whether this call created it. Any number of calls may race."""
         while True:
             user = self.filter(phone=phone).first()
             if user:
                 return user, False
-            drawn = self.model(phone=phone, invite_code=codes.draw_invite_code())
-            drawn.set_unusable_password()
+            drawn = self.draw(phone)
             # A conflict is either the phone (then it is found above) or the invite code (then another is drawn).
             self.bulk_create([drawn], ignore_conflicts=True)
             user = self.filter(id=drawn.id).first()
@@ -32,7 +37,8 @@ class UserManager(BaseUserManager["User"]):
                 return user, True
 
     def create_superuser(self, phone: str, password: str) -> "User":
-        user = self.model(phone=phone, invite_code=codes.draw_invite_code(), is_staff=True, is_superuser=True)
+        user = self.draw(phone)
+        user.is_staff = user.is_superuser = True
         user.set_password(password)
         user.save(force_insert=True)
         return user
@@ -40,11 +46,11 @@ class UserManager(BaseUserManager["User"]):
 
 class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # None when its owner has left; then the pseudonym is what is left of it.
+    # None when its owner has left; then the key is what is left of it.
     phone = models.CharField(
         _("phone"), max_length=16, unique=True, null=True, help_text=_("E.164, such as +79136740000")
     )
-    pseudonym = models.CharField(max_length=64, null=True, editable=False, db_index=True)
+    phone_key = models.CharField(max_length=32, null=True, editable=False, db_index=True)
     invite_code = models.CharField(_("invite code"), max_length=6, unique=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may enter the admin site"), default=False)
@@ -66,39 +72,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         return str(self.id)  # never the phone: this text reaches logs
 
 
-class ChallengeQuerySet(models.QuerySet["Challenge"]):
-    def count_try(self, challenge_id: uuid.UUID, *, tries: int) -> "Challenge | None":
-        """Count one try and return the challenge, or None when it takes no more.
-
-        One statement that commits by itself: of any number of parallel guesses exactly `tries` come through, and
-        nothing that fails afterwards gives a try back.
-        """
-        counted = self.raw(
-            """UPDATE users_challenge SET attempts = attempts + 1
-               WHERE id = %s AND slot IS NOT NULL AND attempts < %s AND expires_at > now()
-               RETURNING *""",
-            [challenge_id, tries],
-        )
-        return next(iter(counted), None)
-
-    def use(self, challenge_id: uuid.UUID) -> bool:
-        """Spend it. Of any number of parallel calls exactly one gets True."""
-        return self.filter(id=challenge_id, slot__isnull=False).update(slot=None, used_at=Now()) == 1
-
-    def end(self, challenge_id: uuid.UUID) -> None:
-        self.filter(id=challenge_id).update(slot=None)
-
-    def free_slot(self, phone: str) -> int:
-        """A slot for the phone's next code; when all are taken, the oldest code gives way."""
-        open_ones = list(self.filter(phone=phone, slot__isnull=False).order_by("created_at"))
-        taken = {challenge.slot for challenge in open_ones}
-        for slot in range(LIVE_CHALLENGES):
-            if slot not in taken:
-                return slot
-        self.end(open_ones[0].id)
-        return open_ones[0].slot
-
-
 class Challenge(models.Model):
     """A code that was sent, and what is known of those who try to name it.
 
@@ -107,7 +80,8 @@ class Challenge(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    phone = models.CharField(_("phone"), max_length=64)  # or, when its owner has left, its pseudonym
+    phone = models.CharField(_("phone"), max_length=16)  # empty when its owner has left
+    phone_key = models.CharField(max_length=32)  # what limits count by
     digits = models.PositiveSmallIntegerField(_("digits"), db_default=4)
     slot = models.PositiveSmallIntegerField(_("slot"), null=True)
     code_hash = models.CharField(max_length=64)
@@ -117,19 +91,17 @@ class Challenge(models.Model):
     expires_at = models.DateTimeField(_("expires"), db_default=Now())
     used_at = models.DateTimeField(_("used"), null=True)
 
-    objects = ChallengeQuerySet.as_manager()
-
     class Meta:
         verbose_name = _("challenge")
         verbose_name_plural = _("challenges")
         indexes = [
-            models.Index(fields=["phone", "-created_at"], name="challenge_by_phone"),
+            models.Index(fields=["phone_key", "-created_at"], name="challenge_by_phone_key"),
             models.Index(fields=["address", "-created_at"], name="challenge_by_address"),
             models.Index(fields=["-created_at"], name="challenge_by_time"),
         ]
         constraints = [
             models.CheckConstraint(name="challenge_slot_exists", condition=Q(slot__lt=LIVE_CHALLENGES)),
-            models.UniqueConstraint("phone", "slot", name="challenge_one_per_slot"),
+            models.UniqueConstraint("phone_key", "slot", name="challenge_one_per_slot"),
         ]
 
     def __str__(self) -> str:

@@ -43,14 +43,21 @@ class Tokens:
     token_type: str = "Bearer"
 
 
-def open_session(user: User, client: Client) -> Session:
-    return Session.objects.create(
-        user=user,
+def new_session(client: Client) -> Session:
+    """Not saved yet, and nobody's."""
+    return Session(
         salt=secrets.token_bytes(32),
         address=client.address,
         user_agent=client.user_agent,
         expires_at=timezone.now() + timedelta(seconds=settings.REFRESH_TOKEN_TTL),
     )
+
+
+def open_session(user: User, client: Client) -> Session:
+    session = new_session(client)
+    session.user = user
+    session.save(force_insert=True)
+    return session
 
 
 def end_session(session: Session) -> None:

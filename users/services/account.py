@@ -1,11 +1,10 @@
 """Leaving: what we know of a person, and forgetting it."""
 
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from users import codes, events, phones
-from users.models import Activation, Challenge, User
+from users.models import NO_PASSWORD, Activation, Challenge, User
 from users.services.sign_in import confirm_code
 
 
@@ -49,18 +48,18 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
     Raises what `confirm_code` raises.
     """
     confirm_code(user=user, code=code, challenge=challenge)
-    pseudonym = codes.pseudonym(user.phone, pepper=settings.OTP_PEPPER)
+    phone_key = codes.key_of_phone(user.phone, pepper=settings.OTP_PEPPER)
     with transaction.atomic():
-        Challenge.objects.filter(phone=user.phone).update(phone=pseudonym, slot=None)
+        Challenge.objects.filter(phone_key=phone_key).update(phone="", slot=None)
         user.sessions.all().delete()
         user.groups.clear()
         user.user_permissions.clear()
         User.objects.filter(id=user.id).update(
             phone=None,
-            pseudonym=pseudonym,
+            phone_key=phone_key,
             is_active=False,
             is_staff=False,
             is_superuser=False,
-            password=make_password(None),
+            password=NO_PASSWORD,
         )
     events.account_deleted(user.id)

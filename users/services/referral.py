@@ -89,8 +89,8 @@ def _owner_of(code: str, *, asked_by: User) -> User:
 
 def _has_activated_before_leaving(user: User) -> bool:
     """Once for ever holds for a number, even if its owner leaves in between and comes back."""
-    pseudonym = codes.pseudonym(user.phone, pepper=settings.OTP_PEPPER)
-    return Activation.objects.filter(invitee__pseudonym=pseudonym).exists()
+    phone_key = codes.key_of_phone(user.phone, pepper=settings.OTP_PEPPER)
+    return Activation.objects.filter(invitee__phone_key=phone_key).exists()
 
 
 def profile_of(*, user: User) -> Profile:

@@ -1,17 +1,14 @@
 """Signing in: ask for a code, name it, keep the session going, end it."""
 
-import uuid
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models.functions import Now
 
 from users import codes, events, limits, sms, tokens
 from users.clients import Client
 from users.errors import AccountDisabled, ChallengeRequired, DomainError, InvalidCode
 from users.models import Challenge, Session, User
+from users.services import sign_in_query
 from users.services.arguments import normalise_phone, parse_id
 
 
@@ -39,19 +36,20 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
 
     Raises InvalidPhone, RegionNotAllowed, CodeRequestedTooSoon, TooManyRequests, SMSNotSent, ServiceUnavailable.
     """
-    phone = normalise_phone(phone)
-    with limits.admitted_send(phone=phone, address=client.address):
-        code, sent = _draw(phone, client)
+    sent = _challenge_for(normalise_phone(phone), client)
+    drawn = {digits: codes.draw_one_time_code(digits) for digits in limits.code_lengths()}
+    digits = limits.admit_send(sent, hashes={digits: _hash(code, sent) for digits, code in drawn.items()})
+    code = drawn[digits]
     try:
-        sms.send(phone, sms.code_text(code, client.host))
+        sms.send(sent.phone, sms.code_text(code, client.host))
     except DomainError as error:
         sent.delete()  # nothing was sent: no limit counts it, and the earlier code still holds
-        events.code_not_sent(phone, client.address, error.code)
+        events.code_not_sent(sent.phone, client.address, error.code)
         raise
-    _open_challenge(sent, earlier=parse_id(challenge))
-    events.code_sent(phone, client.address)
+    sign_in_query.open_challenge(sent, earlier=parse_id(challenge), seconds=settings.OTP_TTL)
+    events.code_sent(sent.phone, client.address)
     return SentCode(
-        phone=phone,
+        phone=sent.phone,
         otp=code if settings.DEMO else None,
         challenge=str(sent.id),
         expires_in=settings.OTP_TTL,
@@ -66,13 +64,16 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
     ChallengeRequired, InvalidCode, TooManyAttempts, AccountDisabled.
     """
     tried = _tried(code, challenge, claimed=normalise_phone(phone) if phone else None)
-    with transaction.atomic():
-        if not Challenge.objects.use(tried.id):
-            raise InvalidCode(attempts_left=0)
-        user, is_new = User.objects.get_or_register(tried.phone)
-        session = tokens.open_session(user, client) if user.is_active else None
-    if session is None:
+    session = tokens.new_session(client)
+    entered = sign_in_query.enter(tried.id, new_user=User.objects.draw(tried.phone), session=session)
+    if entered is None:
+        raise InvalidCode(attempts_left=0)
+    user, is_new = (entered.user, entered.is_new) if entered.user else User.objects.get_or_register(tried.phone)
+    if not user.is_active:
         raise AccountDisabled()
+    session.user = user
+    if entered.user is None:
+        session.save(force_insert=True)
     events.signed_in(user.id, session.id, client.address, is_new=is_new)
     return SignIn(user, session, tokens.issue(session), is_new)
 
@@ -83,7 +84,7 @@ def confirm_code(*, user: User, code: str, challenge: str | None) -> None:
     Raises InvalidInput, ChallengeRequired, InvalidCode, TooManyAttempts.
     """
     tried = _tried(code, challenge, claimed=user.phone)
-    if not Challenge.objects.use(tried.id):
+    if not sign_in_query.spend(tried.id):
         raise InvalidCode(attempts_left=0)
 
 
@@ -99,13 +100,9 @@ def logout(*, user: User) -> None:
     events.signed_out(user.id, user.session.id)
 
 
-def _draw(phone: str, client: Client) -> tuple[str, Challenge]:
-    digits = limits.digits_for(phone)
-    code = codes.draw_one_time_code(digits)
-    challenge = Challenge(phone=phone, address=client.address, digits=digits)
-    challenge.code_hash = _hash(code, challenge)
-    challenge.save(force_insert=True)
-    return code, challenge
+def _challenge_for(phone: str, client: Client) -> Challenge:
+    phone_key = codes.key_of_phone(phone, pepper=settings.OTP_PEPPER)
+    return Challenge(phone=phone, phone_key=phone_key, address=client.address)
 
 
 def _tried(code: str, challenge: str | None, *, claimed: str | None) -> Challenge:
@@ -113,8 +110,8 @@ def _tried(code: str, challenge: str | None, *, claimed: str | None) -> Challeng
     code = codes.require_one_time_code(code)
     if not challenge:
         raise ChallengeRequired()
-    named = Challenge.objects.filter(id=parse_id(challenge), slot__isnull=False).first()
-    tried = limits.counted_try(named) if named else None
+    challenge_id = parse_id(challenge)
+    tried = limits.count_try(challenge_id) if challenge_id else None
     if tried is None:
         raise InvalidCode(attempts_left=0)
     if not _fits(code, tried) or claimed not in (None, tried.phone):
@@ -122,15 +119,6 @@ def _tried(code: str, challenge: str | None, *, claimed: str | None) -> Challeng
         events.code_refused(tried.phone, tried.address, attempts_left)
         raise InvalidCode(attempts_left=attempts_left)
     return tried
-
-
-def _open_challenge(sent: Challenge, *, earlier: uuid.UUID | None) -> None:
-    with limits.turn_of_phone(sent.phone):
-        if earlier:
-            Challenge.objects.end(earlier)
-        slot = Challenge.objects.free_slot(sent.phone)
-        expires_at = Now() + timedelta(seconds=settings.OTP_TTL)
-        Challenge.objects.filter(id=sent.id).update(slot=slot, expires_at=expires_at)
 
 
 def _hash(code: str, challenge: Challenge) -> str:
