@@ -145,7 +145,9 @@ def record_invite_failure(*, user_id: uuid.UUID) -> None:
 
 
 def _admit(limits: tuple[Limit, ...], asked: str, action: str, *, turns: list[str], **values: object) -> tuple:
-    """Do `action` unless a limit is reached; returns its row, empty if it had none. Raises the error with the longest wait.
+    """Do `action` unless a limit is reached, and return its row (empty if it had none).
+
+    Raises the error with the longest wait.
 
     Two statements in one round trip, which PostgreSQL runs as one transaction: first wait for one's turn, so that of
     those who share a limit no two can both be the last it allows; then, on what they left, look and act.
