@@ -1,13 +1,12 @@
 """The REST door: parse, call one service, show."""
 
-from django.conf import settings
 from django.urls import reverse
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from users import clients, openapi, serializers, services
+from users import callers, openapi, serializers, services
 
 
 class PublicView(APIView):
@@ -26,16 +25,12 @@ class SendOTP(PublicView):
         """
         given = _read(serializers.SendOTPRequest, request)
         sent = services.request_code(
-            phone=given["phone_number"], challenge=_challenge(given, request), client=_client(request)
+            phone=given["phone_number"],
+            challenge=callers.challenge_of(request, given.get("challenge")),
+            client=callers.client_of(request),
         )
         response = Response(serializers.sent_code(sent))
-        response.set_cookie(
-            settings.CHALLENGE_COOKIE_NAME,
-            sent.challenge,
-            httponly=True,
-            samesite="Lax",
-            secure=settings.CHALLENGE_COOKIE_SECURE,
-        )
+        callers.keep_challenge(response, sent.challenge)
         return response
 
 
@@ -46,9 +41,9 @@ class Auth(PublicView):
         given = _read(serializers.AuthRequest, request)
         signed_in = services.verify_code(
             code=given["otp"],
-            challenge=_challenge(given, request),
+            challenge=callers.challenge_of(request, given.get("challenge")),
             phone=given.get("phone_number"),
-            client=_client(request),
+            client=callers.client_of(request),
         )
         return Response(serializers.signed_in(signed_in))
 
@@ -122,16 +117,6 @@ def _read(serializer_class: type, request: Request) -> dict:
     serializer = serializer_class(data=request.data)
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data
-
-
-def _client(request: Request) -> clients.Client:
-    return clients.identify(
-        request.META, host=request.get_host().rsplit(":", 1)[0], trusted_proxies=settings.TRUSTED_PROXY_COUNT
-    )
-
-
-def _challenge(given: dict, request: Request) -> str | None:
-    return given.get("challenge") or request.COOKIES.get(settings.CHALLENGE_COOKIE_NAME)
 
 
 def _refs_url(request: Request) -> str:

@@ -1,0 +1,28 @@
+"""What every door reads from a request, and leaves with its caller, in the same way."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from users import clients
+
+
+def client_of(request: HttpRequest) -> clients.Client:
+    return clients.identify(
+        request.META, host=request.get_host().rsplit(":", 1)[0], trusted_proxies=settings.TRUSTED_PROXY_COUNT
+    )
+
+
+def challenge_of(request: HttpRequest, given: str | None) -> str | None:
+    """The challenge a caller presents: what they sent along, else what their cookie keeps."""
+    return given or request.COOKIES.get(settings.CHALLENGE_COOKIE_NAME)
+
+
+def keep_challenge(response: HttpResponse, challenge: str) -> None:
+    """Leave the challenge in a cookie, so that the code alone is enough to come back with."""
+    response.set_cookie(
+        settings.CHALLENGE_COOKIE_NAME,
+        challenge,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.CHALLENGE_COOKIE_SECURE,
+    )
