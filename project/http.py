@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware import common
 from django.views import defaults
 
+from schema.views import refusal as graphql_error
 from users.errors import (
     DomainError,
     Forbidden,
@@ -26,7 +27,10 @@ def wants_json(request: HttpRequest) -> bool:
     return request.path.startswith(("/api/", "/graphql"))
 
 
-def json_error(error: DomainError) -> JsonResponse:
+def json_error(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """In the shape of the door that was knocked at."""
+    if request.path.startswith("/graphql"):
+        return graphql_error(error)
     return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
 
@@ -39,7 +43,7 @@ class BodyLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         declared = request.META.get("CONTENT_LENGTH") or "0"
         if not declared.isdecimal() or int(declared) > settings.MAX_BODY_BYTES:
-            return json_error(PayloadTooLarge())
+            return json_error(request, PayloadTooLarge())
         return self.get_response(request)
 
 
@@ -51,19 +55,19 @@ class CommonMiddleware(common.CommonMiddleware):
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return json_error(ParseError()) if wants_json(request) else defaults.bad_request(request, exception)
+    return json_error(request, ParseError()) if wants_json(request) else defaults.bad_request(request, exception)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return json_error(Forbidden()) if wants_json(request) else defaults.permission_denied(request, exception)
+    return json_error(request, Forbidden()) if wants_json(request) else defaults.permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return json_error(NotFound()) if wants_json(request) else defaults.page_not_found(request, exception)
+    return json_error(request, NotFound()) if wants_json(request) else defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django has logged the exception already; the client learns its code and nothing else."""
     if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
-        return json_error(ServiceUnavailable(retry_after=1))
-    return json_error(ServerError()) if wants_json(request) else defaults.server_error(request)
+        return json_error(request, ServiceUnavailable(retry_after=1))
+    return json_error(request, ServerError()) if wants_json(request) else defaults.server_error(request)

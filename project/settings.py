@@ -39,6 +39,7 @@ if not DEMO:
 CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
 CORS_ALLOWED_ORIGINS = [_origin for _origin in CORS_ALLOWED_ORIGINS if _origin != "*"]
 CORS_URLS_REGEX = r"^/(api|graphql)/"
+CORS_EXPOSE_HEADERS = ["Retry-After"]
 
 _IS_LOOPBACK_ONLY = all(env.is_loopback(_host) for _host in [HOST, *ALLOWED_HOSTS])
 DEBUG = env.flag("DEBUG")
@@ -101,6 +102,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "project",
     "users",
+    "schema",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -108,6 +110,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "corsheaders",
+    "graphene_django",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -206,6 +209,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True},
 }
+GRAPHENE = {"SCHEMA": "schema.documents.schema", "SCHEMA_OUTPUT": "schema/schema.graphql"}
 GRAPHQL_JWT = {
     "JWT_SECRET_KEY": JWT_SECRET_KEY,
     "JWT_ALGORITHM": "HS256",

@@ -188,6 +188,22 @@ class UnsupportedMediaType(DomainError):
     detail = _("Send JSON, a form or multipart data.")
 
 
+class JSONOnly(UnsupportedMediaType):
+    detail = _("Send JSON, with Content-Type: application/json.")
+
+
+class GraphQLParseFailed(DomainError):
+    code = "graphql_parse_failed"
+    status = 400
+    detail = _("This is not a GraphQL document.")
+
+
+class GraphQLValidationFailed(DomainError):
+    code = "graphql_validation_failed"
+    status = 400
+    detail = _("This GraphQL document does not fit the schema or its limits.")
+
+
 class ServerError(DomainError):
     code = "server_error"
     status = 500

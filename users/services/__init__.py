@@ -9,6 +9,7 @@ from users.services.referral import (
     profile_of,
     referrals,
     user_page,
+    user_referrals,
 )
 from users.services.sign_in import SentCode, SignIn, logout, refresh, request_code, verify_code
 
@@ -27,5 +28,6 @@ __all__ = [
     "refresh",
     "request_code",
     "user_page",
+    "user_referrals",
     "verify_code",
 ]

@@ -29,8 +29,15 @@ ShowPhone = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Referral:
+    """`cursor` continues the list after this one."""
+
+    id: int
     phone: str
     activated_at: datetime
+
+    @property
+    def cursor(self) -> str:
+        return _cursor("<", self.id)
 
 
 @dataclass(frozen=True)
@@ -100,18 +107,32 @@ def profile_of(*, user: User) -> Profile:
 
 def user_page(*, viewer: User, user_id: str) -> Profile:
     """Anybody's profile; every number masked unless it is the viewer's own. Raises NotFound."""
-    wanted = parse_id(user_id)
-    if wanted == viewer.id:
-        return profile_of(user=viewer)
-    user = User.objects.filter(id=wanted, is_active=True).first() if wanted else None
-    if user is None:
-        raise NotFound()
-    return _profile(user, show_phone=phones.mask)
+    return _profile(*_seen_by(viewer, user_id))
 
 
 def referrals(*, user: User, cursor: str | None = None, first: int = PAGE) -> ReferralPage:
-    """One page of those who entered the user's code. Raises InvalidInput for a cursor that is not ours."""
+    """One page of those who entered the user's code, `first` at most.
+
+    Raises InvalidInput for a cursor that is not ours and for less than 1 or more than 100 at once.
+    """
     return _page(user, cursor, first, show_phone=str)
+
+
+def user_referrals(*, viewer: User, user_id: str, cursor: str | None = None, first: int = PAGE) -> ReferralPage:
+    """The same of anybody; every number masked unless the page is the viewer's own. Raises NotFound, InvalidInput."""
+    user, show_phone = _seen_by(viewer, user_id)
+    return _page(user, cursor, first, show_phone)
+
+
+def _seen_by(viewer: User, user_id: str) -> tuple[User, ShowPhone]:
+    """Whose page it is, and how the viewer sees the numbers on it. Raises NotFound."""
+    wanted = parse_id(user_id)
+    if wanted == viewer.id:
+        return viewer, str
+    user = User.objects.filter(id=wanted, is_active=True).first() if wanted else None
+    if user is None:
+        raise NotFound()
+    return user, phones.mask
 
 
 def _profile(user: User, show_phone: ShowPhone) -> Profile:
@@ -128,6 +149,8 @@ def _profile(user: User, show_phone: ShowPhone) -> Profile:
 
 def _page(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> ReferralPage:
     """Keyset pagination: a cursor names the row it starts from, so a page costs the same wherever it is."""
+    if not 1 <= first <= PAGE:
+        raise InvalidInput(fields={"first": [_("From 1 to %(most)d at once.") % {"most": PAGE}]})
     backwards, start = _read_cursor(cursor)
     rows = user.referrals.select_related("invitee").only("id", "created_at", "invitee__phone")
     if start is not None:
@@ -137,12 +160,14 @@ def _page(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> 
     if backwards:
         found.reverse()
     return ReferralPage(
-        items=[
-            Referral(show_phone(row.invitee.phone) if row.invitee.phone else NOBODY, row.created_at) for row in found
-        ],
+        items=[Referral(row.id, _shown(row.invitee.phone, show_phone), row.created_at) for row in found],
         next=_cursor("<", found[-1].id) if found and (more or backwards) else None,
         previous=_cursor(">", found[0].id) if found and (more if backwards else start is not None) else None,
     )
+
+
+def _shown(phone: str | None, show_phone: ShowPhone) -> str:
+    return show_phone(phone) if phone else NOBODY
 
 
 def _cursor(direction: str, row_id: int) -> str:

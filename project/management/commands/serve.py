@@ -25,6 +25,7 @@ class Command(BaseCommand):
         lines = [
             f"Zovi ({kind})",
             f"  REST     {base}/api/users/",
+            f"  GraphQL  {base}/graphql/" + ("  (a browser sees GraphiQL)" if settings.DEMO else ""),
             f"  Swagger  {base}/api/docs/swagger/",
             f"  ReDoc    {base}/redoc/",
             f"  admin    {base}/admin/",

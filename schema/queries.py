@@ -1,0 +1,26 @@
+"""What can be asked: each field asks one service."""
+
+import graphene
+
+from schema import types
+from users import services
+
+
+class Query(graphene.ObjectType):
+    """What can be asked. Both fields need an access token in the Authorization header."""
+
+    me = graphene.Field(types.User, description="Your own profile, with full phone numbers.")
+    user = graphene.Field(
+        types.User,
+        description="Anybody's profile. Every phone number is masked unless it is your own.",
+        id=graphene.ID(required=True, description="The user's id, a UUID."),
+    )
+
+    @staticmethod
+    def resolve_me(root, info) -> types.Me:
+        return types.Me(info.context.user)
+
+    @staticmethod
+    def resolve_user(root, info, id: str) -> types.Somebody:
+        viewer = info.context.user
+        return types.Somebody(viewer, services.user_page(viewer=viewer, user_id=id))

@@ -1,0 +1,112 @@
+// One operation a tab: a document with a mutation may hold nothing else.
+const WITH_TOKEN = { Authorization: "Bearer <the token of verifyCode>" };
+
+window.ZOVI_EXAMPLES = [
+  {
+    query: `# 1. A one-time code by SMS. A demo shows it in the answer as "otp".
+mutation RequestCode($phoneNumber: String!) {
+  requestCode(phoneNumber: $phoneNumber) {
+    phoneNumber
+    otp
+    challenge
+    expiresIn
+    resendIn
+  }
+}`,
+    variables: { phoneNumber: "8 913 674-00-00" },
+  },
+  {
+    query: `# 2. Sign in: put the code into the variables, and the token of the answer into the Headers of the next tabs.
+mutation VerifyCode($code: String!, $challenge: String) {
+  verifyCode(code: $code, challenge: $challenge) {
+    token
+    refreshToken
+    tokenType
+    expiresIn
+    isNewUser
+    me {
+      id
+      phoneNumber
+      inviteCode
+    }
+  }
+}`,
+    variables: { code: "0000" },
+  },
+  {
+    query: `{ me { inviteCode activatedInviteCode referrals } }`,
+    headers: WITH_TOKEN,
+  },
+  {
+    query: `# Everybody who entered your code, a page at a time: the next page is after: "<endCursor>".
+query Referrals($first: Int, $after: String) {
+  me {
+    referralsCount
+    referralConnection(first: $first, after: $after) {
+      edges {
+        cursor
+        node {
+          phoneNumber
+          activatedAt
+        }
+      }
+      pageInfo {
+        hasNextPage
+        hasPreviousPage
+        startCursor
+        endCursor
+      }
+    }
+  }
+}`,
+    variables: { first: 50 },
+    headers: WITH_TOKEN,
+  },
+  {
+    query: `# Somebody's profile: every number is masked unless it is your own.
+query User($id: ID!) {
+  user(id: $id) {
+    phoneNumber
+    inviteCode
+    activatedInviteCode
+    referrals
+    referralsCount
+  }
+}`,
+    variables: { id: "00000000-0000-4000-8000-000000000000" },
+    headers: WITH_TOKEN,
+  },
+  {
+    query: `# Enter the code of whoever invited you: once, for ever. They will see your number.
+mutation ActivateInvite($inviteCode: String!) {
+  activateInvite(inviteCode: $inviteCode) {
+    invitedBy
+    me {
+      activatedInviteCode
+    }
+  }
+}`,
+    variables: { inviteCode: "K7WQ2M" },
+    headers: WITH_TOKEN,
+  },
+  {
+    query: `# The next pair of tokens; the old refresh token is spent.
+mutation RefreshToken($refreshToken: String!) {
+  refreshToken(refreshToken: $refreshToken) {
+    token
+    refreshToken
+    tokenType
+    expiresIn
+  }
+}`,
+    variables: { refreshToken: "<the refreshToken of verifyCode>" },
+  },
+  {
+    query: `mutation Logout {
+  logout {
+    ok
+  }
+}`,
+    headers: WITH_TOKEN,
+  },
+];

@@ -1,0 +1,207 @@
+"""What the API shows: GraphQL types over the services' answers. Descriptions are the documentation."""
+
+from functools import cached_property
+
+import graphene
+
+from users import models, phones, services
+
+DEFAULT_FIRST = 50
+
+
+class Me:
+    """The caller as a User. Their own row is at hand; the rest is read once, when a field first asks for it."""
+
+    def __init__(self, user: models.User):
+        self.user = user
+        self.id, self.phone, self.invite_code = user.id, user.phone, user.invite_code
+
+    @cached_property
+    def profile(self) -> services.Profile:
+        return services.profile_of(user=self.user)
+
+    def page(self, *, cursor: str | None, first: int) -> services.ReferralPage:
+        return services.referrals(user=self.user, cursor=cursor, first=first)
+
+
+class Somebody:
+    """Anybody as a User, as the viewer may see them."""
+
+    def __init__(self, viewer: models.User, profile: services.Profile):
+        self.viewer, self.profile = viewer, profile
+        self.id, self.phone, self.invite_code = profile.id, profile.phone, profile.invite_code
+
+    def page(self, *, cursor: str | None, first: int) -> services.ReferralPage:
+        return services.user_referrals(viewer=self.viewer, user_id=str(self.id), cursor=cursor, first=first)
+
+
+class PageInfo(graphene.ObjectType):
+    """Where a page stands in its list."""
+
+    has_next_page = graphene.Boolean(required=True, description="Whether there is more after this page.")
+    has_previous_page = graphene.Boolean(required=True, description="Whether there is something before this page.")
+    start_cursor = graphene.String(description="The cursor of the first edge; null on an empty page.")
+    end_cursor = graphene.String(description="The cursor of the last edge; null on an empty page.")
+
+    @staticmethod
+    def resolve_has_next_page(page: services.ReferralPage, info) -> bool:
+        return page.next is not None
+
+    @staticmethod
+    def resolve_has_previous_page(page: services.ReferralPage, info) -> bool:
+        return page.previous is not None
+
+    @staticmethod
+    def resolve_start_cursor(page: services.ReferralPage, info) -> str | None:
+        return page.items[0].cursor if page.items else None
+
+    @staticmethod
+    def resolve_end_cursor(page: services.ReferralPage, info) -> str | None:
+        return page.items[-1].cursor if page.items else None
+
+
+class Referral(graphene.ObjectType):
+    """Somebody who entered the user's invite code."""
+
+    phone_number = graphene.String(
+        required=True, source="phone", description="E.164 for the owner of the code; masked for everybody else."
+    )
+    activated_at = graphene.DateTime(required=True, description="When they entered the code, ISO 8601.")
+
+
+class ReferralEdge(graphene.ObjectType):
+    """A referral and its place in the list."""
+
+    cursor = graphene.String(required=True, description="Opaque. As `after`, it continues the list behind this edge.")
+    node = graphene.Field(Referral, required=True, description="The referral itself.")
+
+    @staticmethod
+    def resolve_node(referral: services.Referral, info) -> services.Referral:
+        return referral
+
+
+class ReferralConnection(graphene.ObjectType):
+    """One page of referrals, newest first."""
+
+    edges = graphene.List(
+        graphene.NonNull(ReferralEdge), required=True, source="items", description="The page's referrals."
+    )
+    page_info = graphene.Field(PageInfo, required=True, description="Whether and where the list goes on.")
+
+    @staticmethod
+    def resolve_page_info(page: services.ReferralPage, info) -> services.ReferralPage:
+        return page
+
+
+class User(graphene.ObjectType):
+    """Somebody who has signed in. In other people's profiles every phone number is masked."""
+
+    id = graphene.ID(required=True, description="A UUID.")
+    phone_number = graphene.String(required=True, source="phone", description="E.164; masked unless it is your own.")
+    invite_code = graphene.String(required=True, description="The personal code, 6 characters. It never changes.")
+    activated_invite_code = graphene.String(description="The code this user has entered; null until then.")
+    referrals = graphene.List(
+        graphene.NonNull(graphene.String),
+        required=True,
+        description="Phone numbers of those who entered this user's code: newest first, the first 100.",
+    )
+    referrals_count = graphene.Int(required=True, description="How many have entered this user's code.")
+    referral_connection = graphene.Field(
+        ReferralConnection,
+        required=True,
+        description="Everybody who entered this user's code, page by page, newest first.",
+        first=graphene.Int(default_value=DEFAULT_FIRST, description="How many at once, from 1 to 100."),
+        after=graphene.String(description="The `endCursor` of the page before; without it, the first page."),
+    )
+
+    @staticmethod
+    def resolve_activated_invite_code(person: Me | Somebody, info) -> str | None:
+        return person.profile.activated_invite_code
+
+    @staticmethod
+    def resolve_referrals(person: Me | Somebody, info) -> list[str]:
+        return [referral.phone for referral in person.profile.referrals.items]
+
+    @staticmethod
+    def resolve_referrals_count(person: Me | Somebody, info) -> int:
+        return person.profile.referrals_count
+
+    @staticmethod
+    def resolve_referral_connection(
+        person: Me | Somebody, info, first: int | None = None, after: str | None = None
+    ) -> services.ReferralPage:
+        return person.page(cursor=after, first=DEFAULT_FIRST if first is None else first)
+
+
+class RequestCode(graphene.ObjectType):
+    """A code is on its way."""
+
+    phone_number = graphene.String(required=True, source="phone", description="The number it went to, E.164.")
+    otp = graphene.String(description="The code itself in a demo, else null.")
+    challenge = graphene.String(
+        required=True, description="Opaque. Send it back with the code; it is also set as an HttpOnly cookie."
+    )
+    expires_in = graphene.Int(required=True, description="Seconds the code lives.")
+    resend_in = graphene.Int(required=True, description="Seconds until another may be asked for.")
+
+
+class RefreshToken(graphene.ObjectType):
+    """The next pair of tokens of a session."""
+
+    token = graphene.String(required=True, description="Access token, a JWT: `Authorization: Bearer <token>`.")
+    refresh_token = graphene.String(required=True, description="Opaque. Changes with every refresh.")
+    token_type = graphene.String(required=True, description="Bearer")
+    expires_in = graphene.Int(required=True, description="Seconds the access token lives.")
+
+    @staticmethod
+    def resolve_token(signed_in: services.SignIn, info) -> str:
+        return signed_in.tokens.access
+
+    @staticmethod
+    def resolve_refresh_token(signed_in: services.SignIn, info) -> str:
+        return signed_in.tokens.refresh
+
+    @staticmethod
+    def resolve_token_type(signed_in: services.SignIn, info) -> str:
+        return signed_in.tokens.token_type
+
+    @staticmethod
+    def resolve_expires_in(signed_in: services.SignIn, info) -> int:
+        return signed_in.tokens.expires_in
+
+
+class VerifyCode(RefreshToken):
+    """Signed in."""
+
+    is_new_user = graphene.Boolean(required=True, description="Whether this sign-in registered the user.")
+    # Nullable: should the profile fail to load, the tokens must still arrive.
+    me = graphene.Field(User, description="Who has signed in.")
+
+    @staticmethod
+    def resolve_me(signed_in: services.SignIn, info) -> Me:
+        return Me(signed_in.user)
+
+
+class ActivateInvite(graphene.ObjectType):
+    """The invite code has been entered, now or before."""
+
+    me = graphene.Field(User, description="You, with `activatedInviteCode` set.")
+    invited_by = graphene.String(required=True, description="The inviter's phone number, masked.")
+
+    @staticmethod
+    def resolve_me(inviter: models.User, info) -> Me:
+        return Me(info.context.user)
+
+    @staticmethod
+    def resolve_invited_by(inviter: models.User, info) -> str:
+        return phones.mask(inviter.phone)
+
+
+class Logout(graphene.ObjectType):
+    """The session has ended."""
+
+    ok = graphene.Boolean(required=True, description="Always true: what can go wrong is an error.")
+
+    @staticmethod
+    def resolve_ok(done: bool, info) -> bool:
+        return done
