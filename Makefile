@@ -3,6 +3,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 IN := $(VENV)/bin
+GRAPHIQL := schema/static/schema/vendor
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev test lint ci
@@ -10,14 +11,14 @@ IN := $(VENV)/bin
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/installed ## start Zovi on http://127.0.0.1:8000, with everything it needs
+run: $(VENV)/installed $(GRAPHIQL)/installed ## start Zovi on http://127.0.0.1:8000, with everything it needs
 	@exec $(IN)/python manage.py serve --prepare
 
-dev: $(VENV)/installed-dev ## the same with auto-reload, one process
+dev: $(VENV)/installed-dev $(GRAPHIQL)/installed ## the same with auto-reload, one process
 	@$(IN)/python manage.py migrate --verbosity 0
 	@exec $(IN)/python manage.py runserver $${HOST:-127.0.0.1}:$${PORT:-8000}
 
-test: $(VENV)/installed-dev ## run the whole test suite against a real PostgreSQL
+test: $(VENV)/installed-dev $(GRAPHIQL)/installed ## run the whole test suite against a real PostgreSQL
 	@$(IN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migrations
@@ -27,6 +28,16 @@ lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migration
 	$(IN)/lint-imports
 	$(IN)/python manage.py makemigrations --check --dry-run
 	$(IN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+# GraphiQL's files come from npm; where it is missing or has no network, the page takes them from a CDN.
+$(GRAPHIQL)/installed: package-lock.json
+	@command -v npm >/dev/null || exit 0; \
+	echo "Fetching GraphiQL (once) ..."; \
+	npm ci --silent --ignore-scripts --no-audit --no-fund && mkdir -p $(GRAPHIQL) && \
+	cp node_modules/graphiql/graphiql.min.js node_modules/graphiql/graphiql.min.css \
+		node_modules/react/umd/react.production.min.js \
+		node_modules/react-dom/umd/react-dom.production.min.js $(GRAPHIQL) && \
+	touch $@ || echo "npm could not fetch it: the GraphiQL page will use a CDN"
 
 $(VENV)/installed: requirements.txt
 	@test -n "$(PYTHON)" || { echo "Zovi needs Python 3.11 or newer"; exit 1; }

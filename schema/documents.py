@@ -40,8 +40,6 @@ def _read(text: str, open_to_study: bool) -> DocumentNode:
         errors = rules.excesses(document) or _validate(document, open_to_study)
     except GraphQLError as error:
         raise Refused(GraphQLParseFailed(), [error]) from None
-    except RecursionError:
-        raise Refused(GraphQLParseFailed(), [GraphQLError("Nested too deep.")]) from None
     if errors:
         raise Refused(GraphQLValidationFailed(), errors)
     return document
