@@ -74,7 +74,9 @@ class Me(APIView):
     def delete(self, request: Request) -> Response:
         """Delete your account. Confirmed by a fresh code: ask for one with `send_otp` first."""
         given = _read(serializers.ConfirmRequest, request)
-        services.delete_account(user=request.user, code=given["otp"], challenge=_challenge(given, request))
+        services.delete_account(
+            user=request.user, code=given["otp"], challenge=callers.challenge_of(request, given.get("challenge"))
+        )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -1,0 +1,107 @@
+"""GraphQL, in the words of the contract suite."""
+
+from django.test import Client
+
+from tests.contract.doors import Answer, headers, new_browser, renamed
+
+NAMES = {
+    "phoneNumber": "phone",
+    "inviteCode": "invite_code",
+    "activatedInviteCode": "activated_invite_code",
+    "referralsCount": "referrals_count",
+    "refreshToken": "refresh_token",
+    "tokenType": "token_type",
+    "expiresIn": "expires_in",
+    "resendIn": "resend_in",
+    "isNewUser": "is_new_user",
+    "invitedBy": "invited_by",
+    "retryAfter": "retry_after",
+    "attemptsLeft": "attempts_left",
+    "after": "cursor",
+}
+TOKENS = "token refreshToken tokenType expiresIn"
+USER = "id phoneNumber inviteCode activatedInviteCode referrals referralsCount"
+
+
+class GraphQLDoor:
+    name = "graphql"
+    has_tokens = True
+
+    def __init__(self, client: Client | None = None):
+        self.client = client or new_browser()
+        self.token: str | None = None
+
+    def request_code(self, phone, challenge=None) -> Answer:
+        return self._run(
+            """mutation($phone: String!, $challenge: String) {
+                 requestCode(phoneNumber: $phone, challenge: $challenge) {
+                   phoneNumber otp challenge expiresIn resendIn } }""",
+            phone=phone,
+            challenge=challenge,
+        )
+
+    def verify_code(self, code, challenge=None, phone=None) -> Answer:
+        answer = self._run(
+            """mutation($code: String!, $challenge: String, $phone: String) {
+                 verifyCode(code: $code, challenge: $challenge, phoneNumber: $phone) {
+                   token refreshToken tokenType expiresIn isNewUser me { phoneNumber } } }""",
+            code=code,
+            challenge=challenge,
+            phone=phone,
+        )
+        self.token = answer.said.get("token", self.token)
+        return answer
+
+    def me(self) -> Answer:
+        return self._run(f"{{ me {{ {USER} }} }}")
+
+    def user(self, user_id) -> Answer:
+        return self._run(f"query($id: ID!) {{ user(id: $id) {{ {USER} }} }}", id=user_id)
+
+    def referrals(self, cursor=None) -> Answer:
+        answer = self._run(
+            """query($after: String) { me { referralConnection(first: 100, after: $after) {
+                 edges { node { phoneNumber activatedAt } } pageInfo { hasNextPage endCursor } } } }""",
+            after=cursor,
+        )
+        if answer.code:
+            return answer
+        page = answer["referralConnection"]
+        items = [(edge["node"]["phoneNumber"], edge["node"]["activatedAt"]) for edge in page["edges"]]
+        return Answer(said={"items": items, "next": page["pageInfo"]["hasNextPage"] and page["pageInfo"]["endCursor"]})
+
+    def activate_invite(self, invite_code) -> Answer:
+        return self._run(
+            """mutation($code: String!) {
+                 activateInvite(inviteCode: $code) { invitedBy me { phoneNumber activatedInviteCode } } }""",
+            code=invite_code,
+        )
+
+    def refresh(self, refresh_token) -> Answer:
+        return self._run(
+            f"mutation($old: String!) {{ refreshToken(refreshToken: $old) {{ {TOKENS} }} }}", old=refresh_token
+        )
+
+    def logout(self) -> Answer:
+        return self._run("mutation { logout { ok } }")
+
+    def _run(self, query, **variables) -> Answer:
+        body = {"query": query, "variables": variables}
+        return _answer(self.client.post("/graphql/", body, "application/json", headers=headers(self.token)))
+
+
+def _answer(response) -> Answer:
+    body = response.json()
+    if "errors" in body:
+        [error] = body["errors"]
+        return _refusal(error["extensions"])
+    [result] = body["data"].values()
+    result |= result.pop("me", {})
+    return Answer(said=renamed(result, NAMES))
+
+
+def _refusal(extensions: dict) -> Answer:
+    said = renamed(extensions, NAMES)
+    if "fields" in said:
+        said["fields"] = sorted(renamed(said["fields"], NAMES))
+    return Answer(said.pop("code"), said.pop("status"), said)

@@ -1,0 +1,404 @@
+"""One list of scenarios, and every door must tell each of them alike: the same codes, answers and database."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.db.models import F
+from django.utils import timezone
+
+from conftest import ALICE, BOB, CHARLIE
+from users import errors, services, sms
+from users.models import Activation, Challenge, Session, User
+from users.rates import parse as rates
+
+pytestmark = pytest.mark.django_db
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
+
+
+def sign_in(caller, phone):
+    return caller.verify_code(caller.request_code(phone)["otp"])
+
+
+def invite(inviter: User, *phones: str) -> None:
+    for phone in phones:
+        Activation.objects.create(inviter=inviter, invitee=User.objects.get_or_register(phone)[0])
+
+
+# --- Asking for a code -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("written", ["8 913 674-00-00", "+7(913)6740000", "0079136740000"])
+def test_a_number_in_any_form_gets_a_code(caller, sms_outbox, written):
+    answer = caller.request_code(written)
+    assert answer.refusal == (None, 200)
+    assert (answer["phone"], answer["expires_in"], answer["resend_in"]) == (ALICE, 180, 0)
+    assert [phone for phone, _ in sms_outbox] == [ALICE]
+    assert answer["challenge"] == str(Challenge.objects.get().id)
+
+
+@pytest.mark.parametrize("written", ["1", "+7 913", "8-800-FLOWERS", "\x00", "٠١٢٣"])
+def test_what_is_not_a_phone_number_is_invalid_phone(caller, sms_outbox, written):
+    assert caller.request_code(written).refusal == ("invalid_phone", 400)
+    assert sms_outbox == []
+    assert not Challenge.objects.exists()
+
+
+def test_a_number_of_another_country_is_region_not_allowed(caller, sms_outbox, settings):
+    settings.PHONE_ALLOWED_REGIONS = ["RU"]
+    assert caller.request_code("+44 20 7946 0958").refusal == ("region_not_allowed", 400)
+    assert sms_outbox == []
+
+
+def test_a_second_code_at_once_is_code_requested_too_soon(caller, sms_outbox, settings):
+    settings.OTP_RESEND_COOLDOWN = 60
+    caller.request_code(ALICE)
+    answer = caller.request_code(ALICE)
+    assert answer.refusal == ("code_requested_too_soon", 429)
+    assert 58 <= answer["retry_after"] <= 60
+    assert len(sms_outbox) == Challenge.objects.count() == 1
+
+
+def test_more_codes_than_allowed_is_too_many_requests(caller, sms_outbox, settings):
+    settings.OTP_SENDS_PER_PHONE = rates("2/h")
+    for _ in range(2):
+        caller.request_code(ALICE)
+    answer = caller.request_code(ALICE)
+    assert answer.refusal == ("too_many_requests", 429)
+    assert 3598 <= answer["retry_after"] <= 3600
+    assert len(sms_outbox) == Challenge.objects.count() == 2
+
+
+def test_a_message_that_does_not_leave_is_sms_not_sent(caller, monkeypatch):
+    def broken(phone, text):
+        raise errors.SMSNotSent(retry_after=1)
+
+    monkeypatch.setattr(sms, "_simulate", broken)
+    answer = caller.request_code(ALICE)
+    assert answer.refusal == ("sms_not_sent", 503)
+    assert answer.said == {"retry_after": 1}
+    assert not Challenge.objects.exists()
+
+
+def test_too_many_messages_at_once_is_service_unavailable(caller, monkeypatch):
+    class Full:
+        def acquire(self, blocking):
+            return False
+
+    monkeypatch.setattr(sms, "_sending", Full())
+    answer = caller.request_code(ALICE)
+    assert answer.refusal == ("service_unavailable", 503)
+    assert answer.said == {"retry_after": 2}
+    assert not Challenge.objects.exists()
+
+
+def test_the_code_is_not_told_outside_a_demo(caller, settings, monkeypatch):
+    settings.DEMO = False
+    monkeypatch.setattr(sms, "_notify", lambda phone, text: None)
+    assert caller.request_code(ALICE)["otp"] is None
+
+
+# --- Signing in --------------------------------------------------------------------------------------------------
+
+
+def test_the_code_alone_signs_in_whoever_asked_for_it(caller):
+    answer = sign_in(caller, ALICE)
+    assert answer.refusal == (None, 200)
+    assert (answer["phone"], answer["is_new_user"]) == (ALICE, True)
+    assert Session.objects.get().user.phone == ALICE
+
+
+def test_the_challenge_signs_in_from_anywhere(new_caller):
+    sent = new_caller().request_code(ALICE)
+    assert new_caller().verify_code(sent["otp"], challenge=sent["challenge"]).refusal == (None, 200)
+
+
+def test_the_second_sign_in_finds_the_same_user(new_caller):
+    sign_in(new_caller(), ALICE)
+    assert sign_in(new_caller(), ALICE)["is_new_user"] is False
+    assert (User.objects.count(), Session.objects.count()) == (1, 2)
+
+
+def test_a_code_without_a_challenge_is_challenge_required(new_caller):
+    sent = new_caller().request_code(ALICE)
+    assert new_caller().verify_code(sent["otp"], phone=ALICE).refusal == ("challenge_required", 400)
+    assert Challenge.objects.get().attempts == 0
+
+
+@pytest.mark.parametrize("code", ["", "123", "1234567", "12a4", "٠١٢٣", "12\x0034"])
+def test_what_cannot_be_a_code_is_invalid_input_and_costs_no_try(caller, code):
+    caller.request_code(ALICE)
+    answer = caller.verify_code(code)
+    assert answer.refusal == ("invalid_input", 400)
+    assert answer.said == {"fields": ["code"]}
+    assert Challenge.objects.get().attempts == 0
+
+
+def test_a_wrong_code_counts_down_and_the_third_ends_it(caller):
+    code = caller.request_code(ALICE)["otp"]
+    answers = [caller.verify_code(wrong(code)) for _ in range(3)] + [caller.verify_code(code)]
+    assert [answer.refusal for answer in answers] == [("invalid_code", 400)] * 4
+    assert [answer.said for answer in answers] == [{"attempts_left": left} for left in (2, 1, 0, 0)]
+    assert Challenge.objects.get().attempts == 3
+    assert not User.objects.exists()
+
+
+def test_a_code_works_once(caller):
+    code = caller.request_code(ALICE)["otp"]
+    caller.verify_code(code)
+    answer = caller.verify_code(code)
+    assert (answer.refusal, answer.said) == (("invalid_code", 400), {"attempts_left": 0})
+    assert Session.objects.count() == 1
+
+
+def test_an_old_code_is_invalid_code(caller):
+    code = caller.request_code(ALICE)["otp"]
+    Challenge.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert caller.verify_code(code).refusal == ("invalid_code", 400)
+    assert not User.objects.exists()
+
+
+def test_another_number_sent_along_is_invalid_code(caller):
+    code = caller.request_code(ALICE)["otp"]
+    answer = caller.verify_code(code, phone=BOB)
+    assert (answer.refusal, answer.said) == (("invalid_code", 400), {"attempts_left": 2})
+    assert not User.objects.exists()
+
+
+def test_an_unknown_challenge_is_invalid_code_and_goes_before_the_cookie(caller):
+    code = caller.request_code(ALICE)["otp"]
+    answer = caller.verify_code(code, challenge="nonsense")
+    assert (answer.refusal, answer.said) == (("invalid_code", 400), {"attempts_left": 0})
+    assert Challenge.objects.get().attempts == 0
+
+
+def test_a_resend_ends_the_code_before_it(caller):
+    first, second = caller.request_code(ALICE), caller.request_code(ALICE)
+    assert caller.verify_code(first["otp"], challenge=first["challenge"]).refusal == ("invalid_code", 400)
+    assert caller.verify_code(second["otp"]).refusal == (None, 200)
+
+
+def test_somebody_switched_off_is_account_disabled(caller, alice):
+    User.objects.update(is_active=False)
+    assert sign_in(caller, ALICE).refusal == ("account_disabled", 403)
+    assert not Session.objects.exists()
+
+
+def test_a_bad_token_in_the_header_stops_nobody_from_signing_in(token_caller):
+    token_caller.token = "old.and.broken"
+    code = token_caller.request_code(ALICE)["otp"]
+    assert token_caller.verify_code(code).refusal == (None, 200)
+
+
+# --- Profiles ----------------------------------------------------------------------------------------------------
+
+
+def test_my_profile_shows_full_numbers_newest_first(caller):
+    sign_in(caller, ALICE)
+    alice = User.objects.get()
+    invite(alice, BOB, CHARLIE)
+    Activation.objects.create(inviter=User.objects.get(phone=BOB), invitee=alice)
+    answer = caller.me()
+    assert (answer["id"], answer["phone"], answer["invite_code"]) == (str(alice.id), ALICE, alice.invite_code)
+    assert answer["activated_invite_code"] == User.objects.get(phone=BOB).invite_code
+    assert (answer["referrals"], answer["referrals_count"]) == ([CHARLIE, BOB], 2)
+
+
+def test_a_new_profile_is_empty(caller):
+    sign_in(caller, ALICE)
+    answer = caller.me()
+    assert (answer["activated_invite_code"], answer["referrals"], answer["referrals_count"]) == (None, [], 0)
+
+
+def test_a_profile_needs_somebody_signed_in(caller):
+    assert caller.me().refusal == ("not_authenticated", 401)
+
+
+def test_a_token_that_is_not_good_is_invalid_token(token_caller):
+    sign_in(token_caller, ALICE)
+    token_caller.token = token_caller.token[:-2] + "AA"
+    assert token_caller.me().refusal == ("invalid_token", 401)
+
+
+def test_the_cookie_jar_gives_no_identity_where_tokens_do(token_caller):
+    sign_in(token_caller, ALICE)
+    assert token_caller.me().refusal == (None, 200)
+    token_caller.token = None
+    assert token_caller.me().refusal == ("not_authenticated", 401)
+
+
+def test_other_peoples_numbers_are_masked(caller, bob):
+    invite(bob, CHARLIE)
+    sign_in(caller, ALICE)
+    answer = caller.user(str(bob.id))
+    assert (answer["phone"], answer["referrals"]) == ("+7 913 ***-**-12", ["+7 926 ***-**-67"])
+    assert (answer["invite_code"], answer["referrals_count"]) == (bob.invite_code, 1)
+
+
+def test_my_own_page_is_my_profile(caller, alice):
+    invite(alice, BOB)
+    sign_in(caller, ALICE)
+    answer = caller.user(str(alice.id))
+    assert (answer["phone"], answer["referrals"]) == (ALICE, [BOB])
+
+
+@pytest.mark.parametrize("user_id", ["00000000-0000-4000-8000-000000000000", "nonsense", "1"])
+def test_somebody_unknown_is_not_found(caller, user_id):
+    sign_in(caller, ALICE)
+    assert caller.user(user_id).refusal == ("not_found", 404)
+
+
+def test_somebody_switched_off_is_not_found(caller, bob):
+    sign_in(caller, ALICE)
+    User.objects.filter(id=bob.id).update(is_active=False)
+    assert caller.user(str(bob.id)).refusal == ("not_found", 404)
+
+
+def test_every_referral_is_on_exactly_one_page(caller, alice):
+    phones = [f"+7916000{number:04}" for number in range(205)]
+    invite(alice, *phones)
+    sign_in(caller, ALICE)
+    first = caller.referrals()
+    second = caller.referrals(first["next"])
+    third = caller.referrals(second["next"])
+    assert [len(page["items"]) for page in (first, second, third)] == [100, 100, 5]
+    assert [phone for page in (first, second, third) for phone, _ in page["items"]] == phones[::-1]
+    assert not third["next"]
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "PDA", "ы"])
+def test_a_cursor_that_is_not_ours_is_invalid_input(caller, cursor):
+    sign_in(caller, ALICE)
+    answer = caller.referrals(cursor)
+    assert (answer.refusal, answer.said) == (("invalid_input", 400), {"fields": ["cursor"]})
+
+
+# --- Naming the one who invited ----------------------------------------------------------------------------------
+
+
+def test_a_code_is_entered_and_its_owner_sees_who_came(new_caller):
+    owner, guest = new_caller(), new_caller()
+    sign_in(owner, ALICE)
+    sign_in(guest, BOB)
+    code = owner.me()["invite_code"]
+    answer = guest.activate_invite(code)
+    assert answer.refusal == (None, 200)
+    assert (answer["activated_invite_code"], answer["invited_by"]) == (code, "+7 913 ***-**-00")
+    assert owner.me()["referrals"] == [BOB]
+    assert Activation.objects.get().invitee.phone == BOB
+
+
+def test_case_spaces_and_hyphens_of_a_code_do_not_matter(caller, alice):
+    sign_in(caller, BOB)
+    code = alice.invite_code.lower()
+    assert caller.activate_invite(f" {code[:3]}-{code[3:]} ")["activated_invite_code"] == alice.invite_code
+
+
+def test_the_same_code_again_changes_nothing(caller, alice):
+    sign_in(caller, BOB)
+    first, again = (caller.activate_invite(alice.invite_code) for _ in range(2))
+    assert first == again
+    assert Activation.objects.count() == 1
+
+
+def test_another_code_is_invite_already_activated(caller, alice, charlie):
+    sign_in(caller, BOB)
+    caller.activate_invite(alice.invite_code)
+    assert caller.activate_invite(charlie.invite_code).refusal == ("invite_already_activated", 409)
+    assert Activation.objects.get().inviter == alice
+
+
+def test_ones_own_code_is_own_invite(caller, alice):
+    sign_in(caller, ALICE)
+    assert caller.activate_invite(alice.invite_code).refusal == ("own_invite", 400)
+    assert not Activation.objects.exists()
+
+
+def test_a_code_nobody_has_is_invite_not_found(caller):
+    sign_in(caller, ALICE)
+    unused = "222222" if User.objects.get().invite_code != "222222" else "333333"
+    assert caller.activate_invite(unused).refusal == ("invite_not_found", 404)
+    assert not Activation.objects.exists()
+
+
+@pytest.mark.parametrize("code", ["", "ABC", "ABCDEFG", "ABC0IL", "АБВГДЕ", "22\x00222"])
+def test_what_cannot_be_an_invite_code_is_invalid_input(caller, code):
+    sign_in(caller, ALICE)
+    answer = caller.activate_invite(code)
+    assert (answer.refusal, answer.said) == (("invalid_input", 400), {"fields": ["invite_code"]})
+
+
+def test_entering_a_code_needs_somebody_signed_in(caller, alice):
+    assert caller.activate_invite(alice.invite_code).refusal == ("not_authenticated", 401)
+    assert not Activation.objects.exists()
+
+
+# --- Tokens ------------------------------------------------------------------------------------------------------
+
+
+def test_tokens_come_as_oauth_clients_know_them(token_caller):
+    answer = sign_in(token_caller, ALICE)
+    assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 900)
+
+
+def test_a_refresh_token_gives_the_next_pair(token_caller):
+    first = sign_in(token_caller, ALICE)
+    second = token_caller.refresh(first["refresh_token"])
+    assert second.refusal == (None, 200)
+    assert second["refresh_token"] != first["refresh_token"]
+    token_caller.token = second["token"]
+    assert token_caller.me()["phone"] == ALICE
+
+
+def test_a_refresh_token_used_again_after_the_grace_ends_the_session(token_caller):
+    first = sign_in(token_caller, ALICE)
+    second = token_caller.refresh(first["refresh_token"])
+    Session.objects.update(refreshed_at=F("refreshed_at") - timedelta(seconds=11))
+    assert token_caller.refresh(first["refresh_token"]).refusal == ("invalid_token", 401)
+    assert token_caller.refresh(second["refresh_token"]).refusal == ("invalid_token", 401)
+    assert Session.objects.get().ended_at
+
+
+@pytest.mark.parametrize("refresh_token", ["", "nonsense", "A" * 70, "ы"])
+def test_what_is_not_a_refresh_token_is_invalid_token(token_caller, refresh_token):
+    sign_in(token_caller, ALICE)
+    assert token_caller.refresh(refresh_token).refusal == ("invalid_token", 401)
+    assert Session.objects.get().ended_at is None
+
+
+def test_after_logout_nothing_of_the_session_is_good(token_caller):
+    tokens = sign_in(token_caller, ALICE)
+    assert token_caller.logout().refusal == (None, 200)
+    assert token_caller.me().refusal == ("invalid_token", 401)
+    assert token_caller.refresh(tokens["refresh_token"]).refusal == ("invalid_token", 401)
+
+
+def test_logout_needs_somebody_signed_in(caller):
+    assert caller.logout().refusal == ("not_authenticated", 401)
+
+
+# --- When it is our fault ----------------------------------------------------------------------------------------
+
+
+def test_a_database_that_does_not_answer_is_service_unavailable(token_caller, monkeypatch):
+    def fail(**_):
+        raise OperationalError("connection to +79136740000 failed")
+
+    monkeypatch.setattr(services, "refresh", fail)
+    answer = token_caller.refresh("whatever")
+    assert (answer.refusal, answer.said) == (("service_unavailable", 503), {"retry_after": 1})
+
+
+def test_what_nobody_expected_is_server_error_and_is_logged(token_caller, monkeypatch, caplog):
+    def fail(**_):
+        raise RuntimeError("about +79136740000")
+
+    monkeypatch.setattr(services, "refresh", fail)
+    with caplog.at_level(logging.ERROR):
+        answer = token_caller.refresh("whatever")
+    assert (answer.refusal, answer.said) == (("server_error", 500), {})
+    assert len(caplog.records) == 1
