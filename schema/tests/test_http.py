@@ -1,0 +1,157 @@
+"""What is a GraphQL request at all, and what every other one is told."""
+
+import orjson
+import pytest
+from django.conf import settings as django_settings
+
+from conftest import ALICE
+from users.models import Challenge, User
+
+ANYTHING = {"query": "{ me { id } }"}
+MUTATION = 'mutation { requestCode(phoneNumber: "+79136740000") { otp } }'
+
+
+def refusal(response) -> tuple[int, str]:
+    """Every error of this door has one shape."""
+    assert response.headers["Content-Type"] == "application/json"
+    [error] = response.json()["errors"]
+    assert set(error) <= {"message", "extensions", "locations", "path"}
+    assert error["extensions"]["status"] == response.status_code
+    assert error["message"]
+    return response.status_code, error["extensions"]["code"]
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head", "options", "trace"])
+def test_operations_come_by_post_alone(graphql, method):
+    response = getattr(graphql.client, method)("/graphql/", query_params={"query": "{ me { id } }"})
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "POST"
+    if method != "head":
+        assert refusal(response) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json"])
+def test_a_get_that_does_not_ask_for_a_page_gets_none(graphql, accept):
+    assert refusal(graphql.client.get("/graphql/", headers={"Accept": accept})) == (405, "method_not_allowed")
+
+
+def test_there_is_no_page_outside_a_demo(graphql, settings):
+    settings.DEMO = False
+    assert refusal(graphql.client.get("/graphql/", headers={"Accept": "text/html"})) == (405, "method_not_allowed")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/graphql", ""],
+)
+def test_what_another_sites_form_could_send_is_refused(graphql, sms_outbox, content_type):
+    response = graphql.post(orjson.dumps({"query": MUTATION}), content_type)
+    assert refusal(response) == (415, "unsupported_media_type")
+    assert sms_outbox == []
+
+
+@pytest.mark.django_db
+def test_json_may_name_its_charset_and_needs_no_csrf_token(graphql):
+    response = graphql.post(orjson.dumps({"query": MUTATION}), "application/json; charset=utf-8")
+    assert response.status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("length", [1, 2, 100])
+def test_a_batch_is_refused_and_nothing_of_it_is_done(graphql, sms_outbox, length):
+    assert refusal(graphql.post([{"query": MUTATION}] * length)) == (400, "parse_error")
+    assert sms_outbox == []
+
+
+@pytest.mark.parametrize("body", [b" ", b"{", b"\xff", b"null", b"1", b'"{ me { id } }"', b'{"query": "\\ud800"}'])
+def test_what_is_not_a_json_object_is_a_parse_error(graphql, body):
+    assert refusal(graphql.post(body)) == (400, "parse_error")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "query"),
+        ({"query": None}, "query"),
+        ({"query": 1}, "query"),
+        (ANYTHING | {"variables": []}, "variables"),
+        (ANYTHING | {"variables": "{}"}, "variables"),
+        (ANYTHING | {"operationName": 1}, "operationName"),
+    ],
+)
+def test_members_of_a_wrong_type_are_named(graphql, body, field):
+    response = graphql.post(body)
+    assert refusal(response) == (400, "invalid_input")
+    assert list(response.json()["errors"][0]["extensions"]["fields"]) == [field]
+
+
+def test_a_large_body_is_refused_in_the_same_shape(graphql):
+    body = orjson.dumps({"query": "{ me { id } }" + " " * django_settings.MAX_BODY_BYTES})
+    assert refusal(graphql.post(body)) == (413, "payload_too_large")
+
+
+def test_an_address_below_the_door_is_not_found_in_the_same_shape(graphql):
+    assert refusal(graphql.client.post("/graphql/nothing/")) == (404, "not_found")
+
+
+def test_a_wrong_host_is_refused_in_the_same_shape(graphql):
+    assert refusal(graphql.post(ANYTHING, Host="evil.example")) == (400, "parse_error")
+
+
+def test_our_own_mistakes_are_told_in_the_same_shape_and_without_their_text(graphql, monkeypatch):
+    monkeypatch.setattr("schema.views.Context", lambda request: 1 / 0)
+    response = graphql.post(ANYTHING)
+    assert refusal(response) == (500, "server_error")
+    assert "division" not in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_answers_are_not_kept_by_anybody(as_user, alice):
+    assert as_user(alice).post(ANYTHING).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_the_challenge_cookie_is_kept_from_scripts(graphql):
+    challenge = graphql.data('mutation { requestCode(phoneNumber: "89136740000") { challenge } }')["requestCode"]
+    cookie = graphql.client.cookies["challenge"]
+    assert cookie.value == challenge["challenge"] == str(Challenge.objects.get().id)
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "JWT", "Token"])
+def test_three_words_may_stand_before_a_token(as_user, alice, scheme):
+    caller = as_user(alice)
+    caller.headers = {"Authorization": caller.headers["Authorization"].replace("Bearer", scheme)}
+    assert caller.data("{ me { phoneNumber } }") == {"me": {"phoneNumber": ALICE}}
+
+
+@pytest.mark.django_db
+def test_a_session_cookie_gives_no_identity(graphql, alice):
+    graphql.client.force_login(alice)
+    assert graphql.error("{ me { id } }") == {"code": "not_authenticated", "status": 401}
+
+
+@pytest.mark.django_db
+def test_a_jwt_cookie_gives_no_identity(graphql, as_user, alice):
+    graphql.client.cookies["JWT"] = as_user(alice).headers["Authorization"].split()[1]
+    assert graphql.error("{ me { id } }") == {"code": "not_authenticated", "status": 401}
+
+
+@pytest.mark.django_db
+def test_texts_follow_accept_language_and_codes_do_not(graphql, settings):
+    from django.utils.translation import gettext, override
+
+    with override("ru"):
+        in_russian = gettext("Sign in first.")
+    response = graphql.post(ANYTHING, **{"Accept-Language": "ru"})
+    [error] = response.json()["errors"]
+    assert (error["message"], error["extensions"]["code"]) == (in_russian, "not_authenticated")
+    assert response.headers["Content-Language"] == "ru"
+
+
+@pytest.mark.django_db
+def test_many_users_at_once_are_not_one_users_business(as_user, alice, bob):
+    assert as_user(alice).data("{ me { phoneNumber } }") != as_user(bob).data("{ me { phoneNumber } }")
+    assert User.objects.count() == 2
