@@ -1,5 +1,7 @@
 """What is a GraphQL request at all, and what every other one is told."""
 
+import re
+
 import orjson
 import pytest
 from django.conf import settings as django_settings
@@ -155,3 +157,38 @@ def test_texts_follow_accept_language_and_codes_do_not(graphql, settings):
 def test_many_users_at_once_are_not_one_users_business(as_user, alice, bob):
     assert as_user(alice).data("{ me { phoneNumber } }") != as_user(bob).data("{ me { phoneNumber } }")
     assert User.objects.count() == 2
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_a_browser_in_a_demo_sees_graphiql(graphql):
+    response = graphql.client.get("/graphql/", headers=BROWSER)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    html = response.content.decode()
+    assert "/static/schema/graphiql.js" in html
+    assert "<script>" not in html
+    assert "style=" not in html
+
+
+def test_where_npm_is_missing_the_page_takes_pinned_files_from_a_cdn(graphql, monkeypatch):
+    monkeypatch.setattr("schema.graphiql._COPIES", "schema/absent")
+    response = graphql.client.get("/graphql/", headers=BROWSER)
+    foreign = re.findall(r'(?:src|href)="(https://[^"]+)" integrity="(sha256-[^"]+)"', response.content.decode())
+    assert [url.rpartition("/")[2] for url, _ in foreign] == [
+        "graphiql.min.css",
+        "react.production.min.js",
+        "react-dom.production.min.js",
+        "graphiql.min.js",
+    ]
+    assert response.content.decode().count("https://") == 4
+    for url, _ in foreign:
+        assert url in response.headers["Content-Security-Policy"]
+
+
+def test_the_page_may_run_our_scripts_only(graphql, monkeypatch):
+    monkeypatch.setattr("schema.graphiql.finders.find", lambda path: path)
+    policy = graphql.client.get("/graphql/", headers=BROWSER).headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+    assert "unsafe" not in " ".join(policy)

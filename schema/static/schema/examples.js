@@ -3,7 +3,7 @@ const WITH_TOKEN = { Authorization: "Bearer <the token of verifyCode>" };
 
 window.ZOVI_EXAMPLES = [
   {
-    query: `# 1. A one-time code by SMS. A demo shows it in the answer as "otp".
+    query: `# 1. A one-time code by SMS. A demo shows it as "otp".
 mutation RequestCode($phoneNumber: String!) {
   requestCode(phoneNumber: $phoneNumber) {
     phoneNumber
@@ -16,7 +16,8 @@ mutation RequestCode($phoneNumber: String!) {
     variables: { phoneNumber: "8 913 674-00-00" },
   },
   {
-    query: `# 2. Sign in: put the code into the variables, and the token of the answer into the Headers of the next tabs.
+    query: `# 2. Sign in: write the code into the variables,
+# then the token of the answer into the headers of the other tabs.
 mutation VerifyCode($code: String!, $challenge: String) {
   verifyCode(code: $code, challenge: $challenge) {
     token
@@ -38,7 +39,8 @@ mutation VerifyCode($code: String!, $challenge: String) {
     headers: WITH_TOKEN,
   },
   {
-    query: `# Everybody who entered your code, a page at a time: the next page is after: "<endCursor>".
+    query: `# Everybody who entered your code, a page at a time.
+# The next page: "after" in the variables is the "endCursor" of this one.
 query Referrals($first: Int, $after: String) {
   me {
     referralsCount
@@ -63,7 +65,7 @@ query Referrals($first: Int, $after: String) {
     headers: WITH_TOKEN,
   },
   {
-    query: `# Somebody's profile: every number is masked unless it is your own.
+    query: `# Somebody's profile: numbers are masked unless it is your own.
 query User($id: ID!) {
   user(id: $id) {
     phoneNumber
@@ -77,7 +79,8 @@ query User($id: ID!) {
     headers: WITH_TOKEN,
   },
   {
-    query: `# Enter the code of whoever invited you: once, for ever. They will see your number.
+    query: `# Enter the code of whoever invited you: once, for ever.
+# They will see your number.
 mutation ActivateInvite($inviteCode: String!) {
   activateInvite(inviteCode: $inviteCode) {
     invitedBy

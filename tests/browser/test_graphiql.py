@@ -1,0 +1,133 @@
+"""GraphiQL as a person meets it: examples for everything, a place for headers, and nothing from anywhere else."""
+
+import json
+
+import pytest
+from graphql import parse
+
+from conftest import ALICE, BOB
+from project.env import ROOT
+from schema.documents import schema
+from tests.browser.conftest import skip_unless_ci
+from users.models import Activation, User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+if not (ROOT / "schema/static/schema/vendor/graphiql.min.js").exists():
+    pytestmark = [pytestmark, pytest.mark.usefixtures("without_npm")]
+
+
+@pytest.fixture
+def without_npm():
+    skip_unless_ci("GraphiQL's files are not here, because npm is missing or has no network")
+
+
+class GraphiQL:
+    """The page by what one can do with it."""
+
+    def __init__(self, page, url: str):
+        self.page = page
+        page.goto(f"{url}/graphql/")
+        page.wait_for_selector(".result-window .CodeMirror")
+
+    def tabs(self) -> int:
+        return self.page.locator(".graphiql-tab").count()
+
+    def open_tab(self, number: int) -> None:
+        self.page.locator(".graphiql-tab-button").nth(number).click()
+
+    def open_headers(self) -> None:
+        self.page.get_by_role("button", name="Headers").click()
+
+    def read(self, editor: str) -> str:
+        return self.page.evaluate(f"{_place(editor)}.getValue()")
+
+    def write(self, editor: str, value: object) -> None:
+        """Into an editor, as pasting does."""
+        self.page.evaluate(f"text => {_place(editor)}.setValue(text)", json.dumps(value))
+
+    def run(self) -> dict:
+        with self.page.expect_response("**/graphql/") as response:
+            self.page.click(".graphiql-execute-button")
+        answer = response.value.json()
+        shown = self.page.evaluate("answer => JSON.stringify(answer, null, 2)", answer)
+        self.page.wait_for_function(f"text => {_place('result')}.getValue() === text", arg=shown)
+        return answer
+
+
+def _place(editor: str) -> str:
+    """The editor as a JavaScript expression; GraphiQL gives them an order and no names."""
+    if editor == "result":
+        return "document.querySelector('.result-window .CodeMirror').CodeMirror"
+    number = ["query", "variables", "headers"].index(editor)
+    return f"document.querySelectorAll('.graphiql-editor .CodeMirror')[{number}].CodeMirror"
+
+
+def _root_fields(documents: list[str]) -> list[str]:
+    definitions = [definition for text in documents for definition in parse(text).definitions]
+    return [field.name.value for definition in definitions for field in definition.selection_set.selections]
+
+
+def test_every_example_runs_in_the_order_of_the_tabs(live_server, visit):
+    graphiql = GraphiQL(visit.page, live_server.url)
+    bob, _ = User.objects.get_or_register(BOB)
+    results: dict[str, dict] = {}
+    queries = []
+    for number in range(graphiql.tabs()):
+        graphiql.open_tab(number)
+        queries.append(graphiql.read("query"))
+        [name] = _root_fields(queries[-1:])
+        if graphiql.read("headers"):
+            assert json.loads(graphiql.read("headers")) == {"Authorization": "Bearer <the token of verifyCode>"}
+            graphiql.write("headers", {"Authorization": f"Bearer {results['verifyCode']['token']}"})
+        match name:
+            case "verifyCode":
+                graphiql.write("variables", {"code": results["requestCode"]["otp"]})
+            case "user":
+                graphiql.write("variables", {"id": str(bob.id)})
+            case "activateInvite":
+                graphiql.write("variables", {"inviteCode": bob.invite_code})
+            case "refreshToken":
+                graphiql.write("variables", {"refreshToken": results["verifyCode"]["refreshToken"]})
+        answer = graphiql.run()
+        assert "errors" not in answer, (name, answer)
+        results[name] = answer["data"][name]
+
+    whole = schema.graphql_schema
+    assert set(results) == set(whole.query_type.fields) | set(whole.mutation_type.fields)
+    assert "{ me { inviteCode activatedInviteCode referrals } }" in queries
+    assert results["requestCode"]["phoneNumber"] == ALICE
+    assert results["verifyCode"]["isNewUser"] is True
+    assert results["user"]["phoneNumber"] == "+7 913 ***-**-12"
+    assert Activation.objects.get().inviter == bob
+    assert visit.complaints == []
+    assert visit.foreign(live_server.url) == []
+
+
+def test_the_headers_can_be_edited_and_the_schema_studied(live_server, visit):
+    graphiql = GraphiQL(visit.page, live_server.url)
+    graphiql.open_tab(2)
+    graphiql.open_headers()
+    visit.page.locator(".graphiql-editor .CodeMirror").nth(2).click()
+    visit.page.keyboard.press("Control+A")
+    visit.page.keyboard.insert_text('{"Authorization": "Bearer nonsense"}')
+    assert graphiql.run()["errors"][0]["extensions"] == {"code": "invalid_token", "status": 401}
+
+    visit.page.get_by_label("Show Documentation Explorer").click()
+    visit.page.get_by_role("link", name="Mutation").click()
+    visit.page.get_by_text("Sign in with the code; the first time this registers the user.").wait_for()
+    visit.page.get_by_label("Open settings dialog").click()
+    visit.page.get_by_role("dialog").get_by_text("Theme", exact=True).wait_for()
+    assert [text for text in visit.complaints if "Missing `Description`" not in text] == []  # GraphiQL's own
+    assert visit.foreign(live_server.url) == []
+
+
+def test_nothing_that_was_typed_outlives_the_page(live_server, visit):
+    graphiql = GraphiQL(visit.page, live_server.url)
+    graphiql.write("variables", {"phoneNumber": BOB})
+    graphiql.run()
+    assert visit.page.evaluate("JSON.stringify(localStorage)") == "{}"
+    visit.page.reload()
+    visit.page.wait_for_selector(".result-window .CodeMirror")
+    assert graphiql.tabs() == 8
+    assert json.loads(graphiql.read("variables")) == {"phoneNumber": "8 913 674-00-00"}
