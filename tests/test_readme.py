@@ -13,6 +13,7 @@ from project.tests.test_server import Zovi
 README = (env.ROOT / "README.md").read_text()
 CALL = re.compile(r"```sh\n(curl [^`]*?)\n```\n```json\n(.*?)\n```", re.DOTALL)
 DRAWN = {"otp", "challenge", "token", "refresh_token", "id", "invite_code", "activated_invite_code"}
+DRAWN |= {"refreshToken", "inviteCode", "activatedInviteCode"}
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def zovi(tmp_path):
 
 def test_every_call_of_the_readme_gives_the_answer_beside_it(zovi, tmp_path):
     calls = CALL.findall(README)
-    assert len(calls) >= 7
+    assert len(calls) >= 12
     drawn: dict[str, str] = {}  # what the README shows -> what this run drew instead
     for command, answer in calls:
         command = command.replace("http://127.0.0.1:8000", zovi.base)
@@ -33,15 +34,35 @@ def test_every_call_of_the_readme_gives_the_answer_beside_it(zovi, tmp_path):
             command = command.replace(shown, real).replace(shown.lower(), real.lower())
         done = subprocess.run(["curl", "-sS", *shlex.split(command)[1:]], cwd=tmp_path, capture_output=True, check=True)
         shown, real = json.loads(answer), json.loads(done.stdout)
-        for name in DRAWN & set(shown):
-            if shown[name] is not None and shown[name] not in drawn:
-                drawn[shown[name]] = real[name]
-        expected = json.loads(answer)
-        for name, value in expected.items():
-            if name in DRAWN and value is not None:
-                expected[name] = drawn[value]
-        assert real == expected, command
+        learn(drawn, shown, real)
+        assert real == with_drawn(drawn, shown), command
         assert list(real) == list(shown), "the README shows the fields in their order"
+
+
+def learn(drawn: dict[str, str], shown: dict, real: dict) -> None:
+    for name in shown.keys() & real.keys():
+        if isinstance(shown[name], dict) and isinstance(real[name], dict):
+            learn(drawn, shown[name], real[name])
+        elif name in DRAWN and shown[name] is not None:
+            drawn.setdefault(shown[name], real[name])
+
+
+def with_drawn(drawn: dict[str, str], shown: dict) -> dict:
+    return {
+        name: with_drawn(drawn, value)
+        if isinstance(value, dict)
+        else drawn[value]
+        if value and name in DRAWN
+        else value
+        for name, value in shown.items()
+    }
+
+
+def test_every_operation_of_the_readme_is_called_in_curl_word_for_word():
+    sections = re.findall(r"```graphql\n(.*?)\n```\n```sh\ncurl [^`]*? --json '(.*?)'\n```", README, re.DOTALL)
+    assert len(sections) == README.count("```graphql") >= 5
+    for operation, body in sections:
+        assert json.loads(body)["query"] == operation
 
 
 def test_the_first_screen_holds_both_commands():

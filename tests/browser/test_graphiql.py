@@ -1,11 +1,12 @@
 """GraphiQL as a person meets it: examples for everything, a place for headers, and nothing from anywhere else."""
 
 import json
+import re
 
 import pytest
 from graphql import parse
 
-from conftest import ALICE, BOB
+from conftest import ALICE, BOB, CHARLIE
 from project.env import ROOT
 from schema.documents import schema
 from tests.browser.conftest import skip_unless_ci
@@ -43,8 +44,11 @@ class GraphiQL:
         return self.page.evaluate(f"{_place(editor)}.getValue()")
 
     def write(self, editor: str, value: object) -> None:
-        """Into an editor, as pasting does."""
-        self.page.evaluate(f"text => {_place(editor)}.setValue(text)", json.dumps(value))
+        self.write_text(editor, json.dumps(value))
+
+    def write_text(self, editor: str, text: str) -> None:
+        """Instead of what stands there."""
+        self.page.evaluate(f"text => {_place(editor)}.setValue(text)", text)
 
     def run(self) -> dict:
         with self.page.expect_response("**/graphql/") as response:
@@ -102,6 +106,34 @@ def test_every_example_runs_in_the_order_of_the_tabs(live_server, visit):
     assert Activation.objects.get().inviter == bob
     assert visit.complaints == []
     assert visit.foreign(live_server.url) == []
+
+
+def test_the_readmes_operations_run_word_for_word(live_server, visit):
+    operations = re.findall(r"```graphql\n(.*?)\n```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(operations) == 5
+    alice, _ = User.objects.get_or_register(ALICE)
+    graphiql = GraphiQL(visit.page, live_server.url)
+    results: dict[str, dict] = {}
+    for operation in operations[:4]:
+        drawn = {"5804": results.get("requestCode", {}).get("otp", "5804"), "k7wq2m": alice.invite_code}
+        for shown, real in drawn.items():
+            operation = operation.replace(shown, real)
+        graphiql.write_text("query", operation)
+        answer = graphiql.run()
+        assert "errors" not in answer, operation
+        results |= answer["data"]
+        if "verifyCode" in answer["data"]:
+            graphiql.write("headers", {"Authorization": f"Bearer {results['verifyCode']['token']}"})
+    assert results["activateInvite"]["invitedBy"] == "+7 913 ***-**-00"
+    assert results["me"] == {
+        "inviteCode": User.objects.get(phone=CHARLIE).invite_code,
+        "activatedInviteCode": alice.invite_code,
+        "referrals": [],
+    }
+    graphiql.write("headers", {})
+    graphiql.write_text("query", operations[4])
+    assert graphiql.run()["errors"][0]["extensions"]["code"] == "not_authenticated"
+    assert visit.complaints == []
 
 
 def test_the_headers_can_be_edited_and_the_schema_studied(live_server, visit):
