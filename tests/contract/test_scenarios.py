@@ -176,6 +176,25 @@ def test_an_unknown_challenge_is_invalid_code_and_goes_before_the_cookie(caller)
     assert Challenge.objects.get().attempts == 0
 
 
+def test_too_many_wrong_codes_from_an_address_is_too_many_attempts(caller, settings):
+    settings.OTP_FAILURES_PER_IP = rates("1/h")
+    code = caller.request_code(ALICE)["otp"]
+    caller.verify_code(wrong(code))
+    answer = caller.verify_code(code)
+    assert answer.refusal == ("too_many_attempts", 429)
+    assert 3590 <= answer["retry_after"] <= 3600
+    assert Challenge.objects.get().attempts == 1
+    assert not User.objects.exists()
+
+
+def test_a_number_under_attack_gets_six_digits(caller, settings):
+    settings.OTP_FAILURES_PER_PHONE = rates("1/d")
+    caller.verify_code(wrong(caller.request_code(ALICE)["otp"]))
+    code = caller.request_code(ALICE)["otp"]
+    assert len(code) == 6
+    assert caller.verify_code(code).refusal == (None, 200)
+
+
 def test_a_resend_ends_the_code_before_it(caller):
     first, second = caller.request_code(ALICE), caller.request_code(ALICE)
     assert caller.verify_code(first["otp"], challenge=first["challenge"]).refusal == ("invalid_code", 400)
@@ -206,6 +225,14 @@ def test_my_profile_shows_full_numbers_newest_first(caller):
     assert (answer["id"], answer["phone"], answer["invite_code"]) == (str(alice.id), ALICE, alice.invite_code)
     assert answer["activated_invite_code"] == User.objects.get(phone=BOB).invite_code
     assert (answer["referrals"], answer["referrals_count"]) == ([CHARLIE, BOB], 2)
+
+
+def test_who_has_left_stays_in_the_list_without_a_number(caller, alice, bob):
+    invite(alice, BOB)
+    User.objects.filter(id=bob.id).update(phone=None)
+    sign_in(caller, ALICE)
+    answer = caller.me()
+    assert (answer["referrals"], answer["referrals_count"]) == (["***"], 1)
 
 
 def test_a_new_profile_is_empty(caller):
@@ -322,6 +349,15 @@ def test_a_code_nobody_has_is_invite_not_found(caller):
     sign_in(caller, ALICE)
     unused = "222222" if User.objects.get().invite_code != "222222" else "333333"
     assert caller.activate_invite(unused).refusal == ("invite_not_found", 404)
+    assert not Activation.objects.exists()
+
+
+def test_too_many_codes_that_nobody_has_is_too_many_attempts(caller, alice, settings):
+    settings.INVITE_FAILURES_PER_USER = rates("2/h")
+    sign_in(caller, BOB)
+    unused = [code for code in ("222222", "333333", "444444") if not User.objects.filter(invite_code=code).exists()]
+    refusals = [caller.activate_invite(code).refusal for code in (*unused[:2], alice.invite_code)]
+    assert refusals == [("invite_not_found", 404)] * 2 + [("too_many_attempts", 429)]
     assert not Activation.objects.exists()
 
 
