@@ -33,7 +33,7 @@ lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migration
 $(GRAPHIQL)/installed: package-lock.json
 	@command -v npm >/dev/null || exit 0; \
 	echo "Fetching GraphiQL (once) ..."; \
-	npm ci --silent --ignore-scripts --no-audit --no-fund && mkdir -p $(GRAPHIQL) && \
+	npm ci --silent --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000 && mkdir -p $(GRAPHIQL) && \
 	cp node_modules/graphiql/graphiql.min.js node_modules/graphiql/graphiql.min.css \
 		node_modules/react/umd/react.production.min.js \
 		node_modules/react-dom/umd/react-dom.production.min.js $(GRAPHIQL) && \

@@ -228,6 +228,14 @@ def test_errors_are_five_at_most():
     assert len(refused.value.errors) == documents.MAX_ERRORS + 1  # and that there are more
 
 
+def test_errors_of_variables_are_five_at_most(graphql):
+    names = [f"v{number}" for number in range(20)]
+    uses = " ".join(f"a{name}: user(id: ${name}) {{ id }}" for name in names[:10])
+    uses += " ".join(f" user(id: ${name}) {{ id }}" for name in names[10:11])
+    query = f"query({' '.join(f'${name}: ID!' for name in names[:11])}) {{ {uses} }}"
+    assert len(graphql.run(query).json()["errors"]) == documents.MAX_ERRORS + 1
+
+
 def test_a_document_is_read_once():
     documents._remembered.cache_clear()
     text = "{ me { id } }"
