@@ -12,3 +12,5 @@ settings.DATABASES["default"]["OPTIONS"].setdefault("options", settings.SERVING_
 with suppress(OSError):  # where nothing was collected yet, WhiteNoise wants at least the folder
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 application = get_wsgi_application()
+
+from project import urls  # noqa: F401 -- read now, once for all workers, and not by the first request of each
