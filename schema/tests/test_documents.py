@@ -1,4 +1,7 @@
-"""Which documents are executed, how often a document may do a thing, and what the others learn."""
+"""Which documents are executed, how often a document may do a thing, and what the others learn.
+
+Times are of the processor, so that they do not depend on what else the machine is doing.
+"""
 
 import time
 from contextlib import suppress
@@ -130,15 +133,15 @@ def test_ten_thousand_aliased_tries_are_refused_at_once_and_cost_no_try(graphql)
     tries = " ".join(f'a{i:04}:verifyCode(code:"{i:04}"){{token}}' for i in range(1400))  # what fits into 64 KiB
     times = []
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.thread_time()
         response = graphql.run(f"mutation{{{tries}}}")
-        times.append(time.perf_counter() - started)
+        times.append(time.thread_time() - started)
     assert response.status_code == 400
     assert min(times) < 0.1
     all_of_them = " ".join(f'a{i:04}:verifyCode(code:"{i:04}"){{token}}' for i in range(10_000))
-    started = time.perf_counter()
+    started = time.thread_time()
     response = graphql.run(f"mutation{{{all_of_them}}}")
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
     assert response.status_code == 413
     assert Challenge.objects.get(id=sent["challenge"]).attempts == 0
 
@@ -164,10 +167,10 @@ def test_the_costliest_documents_are_read_in_a_tenth_of_a_second(text):
     times = []
     for _ in range(5):
         documents._remembered.cache_clear()
-        started = time.perf_counter()
+        started = time.thread_time()
         with suppress(Refused):
             read(text, open_to_study=False)
-        times.append(time.perf_counter() - started)
+        times.append(time.thread_time() - started)
     assert min(times) < 0.1
 
 
