@@ -42,8 +42,8 @@ def words(name: str, default: list[str]) -> list[str]:
     return [word for word in given if word] or default
 
 
-def flag(name: str) -> bool:
-    given = text(name, "0").lower()
+def flag(name: str, default: str = "0") -> bool:
+    given = text(name, default).lower()
     if given in {"1", "true", "yes", "on"}:
         return True
     if given in {"0", "false", "no", "off"}:

@@ -82,6 +82,7 @@ SMS_MAX_SENDING = SERVER_THREADS - 64  # a process; the rest keeps answering rea
 DATABASE_IS_EMBEDDED = localdb.is_wanted()
 DATABASE_POOL_SIZE = 8  # connections a process
 DATABASE_POOL_PATIENCE = 2.5  # seconds to wait for one of them
+DATABASE_PREPARE = env.flag("DATABASE_PREPARE", "1")  # 0 behind a PgBouncer that pools transactions
 # A request never waits longer than this; wsgi.py applies it, so that migrations may take their time.
 SERVING_DATABASE_OPTIONS = "-c statement_timeout=2500 -c lock_timeout=2000"
 _database_url = localdb.url() if DATABASE_IS_EMBEDDED else env.text("DATABASE_URL")

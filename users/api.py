@@ -64,11 +64,14 @@ class Logout(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class Me(APIView):
+class Me(PublicView):
+    """Not public: the service itself asks who is asking, in the statement that reads the profile."""
+
     @openapi.me
     def get(self, request: Request) -> Response:
         """Your own profile, with the full numbers of those who entered your code."""
-        return Response(serializers.profile(services.profile_of(user=request.user), _refs_url(request)))
+        profile = services.own_profile(authorization=request.META.get("HTTP_AUTHORIZATION", ""))
+        return Response(serializers.profile(profile, _refs_url(request)))
 
     @openapi.delete_me
     def delete(self, request: Request) -> Response:

@@ -169,9 +169,9 @@ def profile(profile: Profile, refs_url: str | None) -> dict:
         "phone_number": profile.phone,
         "invite_code": profile.invite_code,
         "activated_invite_code": profile.activated_invite_code,
-        "refs": [referral.phone for referral in profile.referrals.items],
+        "refs": profile.phones,
         "refs_count": profile.referrals_count,
-        "refs_next": _at(refs_url, profile.referrals.next),
+        "refs_next": _at(refs_url, profile.next),
     }
 
 

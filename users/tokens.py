@@ -43,6 +43,14 @@ class Tokens:
     token_type: str = "Bearer"
 
 
+@dataclass(frozen=True)
+class SessionName:
+    """What a token claims. It says nobody's name yet: only a statement that finds the live session row does."""
+
+    user_id: uuid.UUID
+    session_id: uuid.UUID
+
+
 def new_session(client: Client) -> Session:
     """Not saved yet, and nobody's."""
     return Session(
@@ -80,16 +88,32 @@ def authenticate(authorization: str) -> User:
     `Bearer`, `JWT` and `Token` mean the same. Raises NotAuthenticated when the header holds no token, InvalidToken
     when it holds one that is not good (any more).
     """
-    scheme, _, token = authorization.strip().partition(" ")
-    if scheme.lower() not in SCHEMES:
-        raise NotAuthenticated()
     try:
-        user = get_user_by_payload(get_payload(token.strip()))
+        user = get_user_by_payload(_claims(authorization))
     except JSONWebTokenError:
         raise InvalidToken() from None
     if user is None:
         raise InvalidToken()
     return user
+
+
+def read(authorization: str) -> SessionName:
+    """Which session a header names, by a good signature and nothing more. Raises as `authenticate` does."""
+    claims = _claims(authorization)
+    try:
+        return SessionName(uuid.UUID(claims["sub"]), uuid.UUID(claims["sid"]))
+    except ValueError:
+        raise InvalidToken() from None
+
+
+def _claims(authorization: str) -> dict:
+    scheme, _, token = authorization.strip().partition(" ")
+    if scheme.lower() not in SCHEMES:
+        raise NotAuthenticated()
+    try:
+        return get_payload(token.strip())
+    except JSONWebTokenError:
+        raise InvalidToken() from None
 
 
 def resume(session_id: str) -> User | None:

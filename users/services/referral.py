@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, F, OuterRef
-from django.db.models.functions import JSONObject
 from django.utils.translation import gettext_lazy as _
 
-from users import codes, events, limits, phones
+from users import codes, events, limits, phones, tokens
 from users.errors import (
     InvalidInput,
+    InvalidToken,
     InviteAlreadyActivated,
     InviteNotFound,
     NotFound,
@@ -22,10 +20,10 @@ from users.errors import (
     OwnInvite,
 )
 from users.models import Activation, User
+from users.services import profile_query
 from users.services.arguments import normalise_phone, parse_id
+from users.services.profile_query import NOBODY, PAGE
 
-PAGE = 100  # referrals shown at once
-NOBODY = "***"  # instead of the number of somebody who has left
 
 ShowPhone = Callable[[str], str]
 
@@ -54,14 +52,27 @@ class ReferralPage:
 
 @dataclass(frozen=True)
 class Profile:
-    """`referrals` holds the first 100 of `referrals_count`. Phones are masked in somebody else's profile."""
+    """`phones` are those of the first 100 of `referrals_count`. All are masked in somebody else's profile.
+
+    `next` is the cursor of the rest, None when that was all.
+    """
 
     id: uuid.UUID
     phone: str
     invite_code: str
     activated_invite_code: str | None
-    referrals: ReferralPage
     referrals_count: int
+    phones: list[str]
+    next: str | None
+    ids: str  # these two are comma-separated, and taken apart only for those who ask for `referrals`
+    times: str
+
+    @property
+    def referrals(self) -> ReferralPage:
+        """The same first page, with the moment each of them came."""
+        rows = zip(self.ids.split(","), self.phones, self.times.split(","), strict=True) if self.phones else ()
+        items = [Referral(int(row_id), phone, datetime.fromisoformat(time)) for row_id, phone, time in rows]
+        return ReferralPage(items, self.next, None)
 
 
 def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -> User:
@@ -103,14 +114,27 @@ def _has_activated_before_leaving(user: User) -> bool:
     return Activation.objects.filter(invitee__phone_key=phone_key).exists()
 
 
+def own_profile(*, authorization: str) -> Profile:
+    """The profile of whoever an Authorization header speaks for, with full numbers.
+
+    Checks the session in the statement that reads the profile. Raises NotAuthenticated, InvalidToken.
+    """
+    row = profile_query.of_session(tokens.read(authorization))
+    if row is None:
+        raise InvalidToken()
+    return _profile(row, show_phone=str)
+
+
 def profile_of(*, user: User) -> Profile:
-    """The user's own profile, with full numbers."""
-    return _profile(user, show_phone=str)
+    """The profile of a user who is signed in already, with full numbers. Raises NotFound when he has left meanwhile."""
+    return _profile(profile_query.of_user(user.id), show_phone=str)
 
 
 def user_page(*, viewer: User, user_id: str) -> Profile:
     """Anybody's profile; every number masked unless it is the viewer's own. Raises NotFound."""
-    return _profile(*_seen_by(viewer, user_id))
+    wanted = parse_id(user_id)
+    row = profile_query.of_user(wanted) if wanted else None
+    return _profile(row, show_phone=str if wanted == viewer.id else phones.mask)
 
 
 def referrals(*, user: User, cursor: str | None = None, first: int = PAGE) -> ReferralPage:
@@ -138,27 +162,23 @@ def _seen_by(viewer: User, user_id: str) -> tuple[User, ShowPhone]:
     return user, phones.mask
 
 
-def _profile(user: User, show_phone: ShowPhone) -> Profile:
-    """All of it in one statement: profiles are what is read most."""
-    theirs = Activation.objects.filter(inviter=OuterRef("id")).order_by("-id")
-    one = JSONObject(id="id", phone="invitee__phone", at="created_at")
-    facts = User.objects.values(
-        activated=F("activation__inviter__invite_code"),
-        total=ArraySubquery(theirs.order_by().values("inviter").values_list(Count("id"))),
-        newest=ArraySubquery(theirs.values_list(one)[: PAGE + 1]),
-    ).get(id=user.id)
-    newest = [
-        Referral(row["id"], _shown(row["phone"], show_phone), datetime.fromisoformat(row["at"]))
-        for row in facts["newest"]
-    ]
-    items = newest[:PAGE]
+def _profile(row: profile_query.Row | None, show_phone: ShowPhone) -> Profile:
+    if row is None:
+        raise NotFound()
+    shown = row.phones.split(",") if row.phones else []
+    if show_phone is not str:
+        shown = [NOBODY if phone == NOBODY else show_phone(phone) for phone in shown]
+    ids = row.ids or ""
     return Profile(
-        id=user.id,
-        phone=show_phone(user.phone),
-        invite_code=user.invite_code,
-        activated_invite_code=facts["activated"],
-        referrals=ReferralPage(items, next=items[-1].cursor if len(newest) > PAGE else None, previous=None),
-        referrals_count=sum(facts["total"]),
+        id=row.id,
+        phone=show_phone(row.phone),
+        invite_code=row.invite_code,
+        activated_invite_code=row.activated_invite_code,
+        referrals_count=row.referrals_count,
+        phones=shown,
+        next=_cursor("<", int(ids.rpartition(",")[2])) if row.referrals_count > PAGE else None,
+        ids=ids,
+        times=row.times or "",
     )
 
 
@@ -167,7 +187,7 @@ def _page(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> 
     if not 1 <= first <= PAGE:
         raise InvalidInput(fields={"first": [_("From 1 to %(most)d at once.") % {"most": PAGE}]})
     backwards, start = _read_cursor(cursor)
-    rows = user.referrals.select_related("invitee").only("id", "created_at", "invitee__phone")
+    rows = Activation.objects.filter(inviter=user).values_list("id", "invitee_phone", "created_at")
     if start is not None:
         rows = rows.filter(id__gt=start) if backwards else rows.filter(id__lt=start)
     found = list(rows.order_by("id" if backwards else "-id")[: first + 1])
@@ -175,14 +195,10 @@ def _page(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> 
     if backwards:
         found.reverse()
     return ReferralPage(
-        items=[Referral(row.id, _shown(row.invitee.phone, show_phone), row.created_at) for row in found],
-        next=_cursor("<", found[-1].id) if found and (more or backwards) else None,
-        previous=_cursor(">", found[0].id) if found and (more if backwards else start is not None) else None,
+        items=[Referral(row_id, show_phone(phone) if phone else NOBODY, at) for row_id, phone, at in found],
+        next=_cursor("<", found[-1][0]) if found and (more or backwards) else None,
+        previous=_cursor(">", found[0][0]) if found and (more if backwards else start is not None) else None,
     )
-
-
-def _shown(phone: str | None, show_phone: ShowPhone) -> str:
-    return show_phone(phone) if phone else NOBODY
 
 
 def _cursor(direction: str, row_id: int) -> str:

@@ -1,0 +1,39 @@
+"""Settings of the two Django baselines: what `startproject` gives, and PostgreSQL."""
+
+import os
+
+DEBUG = os.environ.get("BENCH_DEBUG") == "1"
+SECRET_KEY = os.environ["BENCH_KEY"]
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+ROOT_URLCONF = os.environ["BENCH_URLS"]
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "graphene_django",
+    "bench.baselines",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": os.environ["BENCH_DATABASE"],
+        "USER": os.environ["BENCH_USER"],
+        "HOST": os.environ["BENCH_HOST"],
+        "CONN_MAX_AGE": 0 if DEBUG else None,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+USE_TZ = True

@@ -1,0 +1,153 @@
+"""Large data for a demo: people and who invited whom, by COPY, as the tables' own triggers would have written it."""
+
+import io
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.core.management import BaseCommand, CommandError
+from django.db import connection, transaction
+
+from users import codes
+from users.models import User
+
+PREFIX = "+799"  # Russian mobile numbers: these are numbers a demo may have, and nobody gets a message
+NUMBERS = 10**8
+TENS = 10  # referrals of an ordinary inviter
+BATCH = 20_000
+
+USER_COLUMNS = "id, password, is_superuser, phone, invite_code, is_active, is_staff, created_at, referrals_count"
+ACTIVATION_COLUMNS = "invitee_id, inviter_id, invitee_phone, created_at"
+TRIGGERS = ("activation_is_counted", "activation_has_phone")
+
+
+class Command(BaseCommand):
+    help = (
+        "Adds people to a demo. The first has --referrals referrals, the next a tenth of that, and so on down to ten; "
+        "then everybody has ten, for as long as there are people left to be invited."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("--users", type=int, default=10_000, help="how many people (default 10000)")
+        parser.add_argument("--referrals", type=int, default=1000, help="how many the first one invited (default 1000)")
+
+    def handle(self, *, users: int, referrals: int, **options):
+        if not settings.DEMO:
+            raise CommandError("these people do not exist: only a demo takes them (DEMO=1)")
+        if not 0 <= referrals < users:
+            raise CommandError("--referrals must be less than --users")
+        started = time.monotonic()
+        people, owners = plan(users, referrals)
+        with transaction.atomic(), connection.cursor() as cursor:
+            self.copy(cursor, "users_user", USER_COLUMNS, (_user_line(person) for person in people), users)
+            # Row by row the triggers would work for minutes; what they would write is in the rows already.
+            cursor.execute(_switch_triggers("DISABLE"))
+            invited = sum(person.inviter is not None for person in people)
+            lines = (_activation_line(person) for person in people if person.inviter)
+            self.copy(cursor, "users_activation", ACTIVATION_COLUMNS, lines, invited)
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(_switch_triggers("ENABLE"))
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE users_user, users_activation")
+        self.stdout.write(f"{users:,} people and {invited:,} activations in {time.monotonic() - started:.1f} s")
+        for owner in owners:
+            self.stdout.write(f"  {owner.phone}  {owner.invite_code}  {owner.referrals_count:,} referrals")
+
+    def copy(self, cursor, table: str, columns: str, lines: Iterator[str], total: int) -> None:
+        def show(done: int) -> None:
+            self.stdout.write(f"\r{table} {done:,} of {total:,}", ending="")
+            self.stdout.flush()
+
+        cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", Lines(lines, show))
+        self.stdout.write("")
+
+
+class Person:
+    """`inviter` is who brought this one, if anybody did."""
+
+    __slots__ = ("created_at", "id", "invite_code", "inviter", "phone", "referrals_count")
+
+    def __init__(self, phone: str, invite_code: str, created_at: datetime):
+        self.id = uuid.uuid4()
+        self.phone = phone
+        self.invite_code = invite_code
+        self.created_at = created_at
+        self.inviter: Person | None = None
+        self.referrals_count = 0
+
+
+class Lines(io.TextIOBase):
+    """A file for COPY that is written while it is read."""
+
+    def __init__(self, lines: Iterator[str], show: Callable[[int], None]):
+        self._lines = lines
+        self._show = show
+        self._done = 0
+
+    def read(self, size: int | None = -1) -> str:
+        batch = list(islice(self._lines, BATCH))
+        self._done += len(batch)
+        self._show(self._done)
+        return "".join(batch)
+
+
+def plan(users: int, referrals: int) -> tuple[list[Person], list[Person]]:
+    """The people in the order they came, and those among them who were asked to have many referrals."""
+    people = [Person(*who) for who in islice(_newcomers(users), users)]
+    inviting = iter(people)
+    invited = iter(people[1:])
+    owners = []
+    while referrals > TENS:
+        owners.append(_invite(next(inviting), invited, referrals))
+        referrals //= 10
+    for person in inviting:
+        _invite(person, invited, min(referrals, TENS))
+        if not person.referrals_count:
+            break
+        if len(owners) < 12 and person.referrals_count == referrals:
+            owners.append(person)
+            referrals = TENS
+    return people, owners
+
+
+def _invite(inviter: Person, invited: Iterator[Person], count: int) -> Person:
+    for person in islice(invited, count):
+        person.inviter = inviter
+        inviter.referrals_count += 1
+    return inviter
+
+
+def _newcomers(users: int) -> Iterator[tuple[str, str, datetime]]:
+    """Numbers after those of the last run, codes nobody has, a year of registrations."""
+    last = User.objects.filter(phone__startswith=PREFIX).order_by("-phone").values_list("phone", flat=True).first()
+    first = int(last[len(PREFIX) :]) + 1 if last else 0
+    if first + users > NUMBERS:
+        raise CommandError(f"there are only {NUMBERS:,} demo numbers")
+    taken = set(User.objects.values_list("invite_code", flat=True))
+    now, year = datetime.now(UTC), timedelta(days=365)
+    for number in range(users):
+        code = codes.draw_invite_code()
+        while code in taken:
+            code = codes.draw_invite_code()
+        taken.add(code)
+        yield f"{PREFIX}{first + number:08}", code, now - year * (1 - number / users)
+
+
+def _user_line(person: Person) -> str:
+    fields = (
+        f"{person.id}\t{UNUSABLE_PASSWORD_PREFIX}demo\tf\t{person.phone}\t{person.invite_code}\tt\tf",
+        f"{person.created_at}\t{person.referrals_count}\n",
+    )
+    return "\t".join(fields)
+
+
+def _activation_line(person: Person) -> str:
+    return f"{person.id}\t{person.inviter.id}\t{person.phone}\t{person.created_at}\n"
+
+
+def _switch_triggers(to: str) -> str:
+    return f"ALTER TABLE users_activation {', '.join(f'{to} TRIGGER {trigger}' for trigger in TRIGGERS)}"
