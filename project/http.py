@@ -4,10 +4,14 @@ import logging
 import sys
 
 from django.conf import settings
+from django.contrib.auth import middleware as auth
+from django.contrib.messages import middleware as messages
+from django.contrib.sessions import middleware as sessions
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.middleware import common
+from django.middleware import common, csrf
 from django.views import defaults
+from whitenoise import middleware as whitenoise
 
 from schema.views import refusal as graphql_error
 from users.errors import (
@@ -45,6 +49,33 @@ class BodyLimitMiddleware:
         if not declared.isdecimal() or int(declared) > settings.MAX_BODY_BYTES:
             return json_error(request, PayloadTooLarge())
         return self.get_response(request)
+
+
+class ForPages:
+    """Mixed into what only pages need. The API has no session, no cookie that counts, no messages and no files."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request) if wants_json(request) else super().__call__(request)
+
+
+class WhiteNoiseMiddleware(ForPages, whitenoise.WhiteNoiseMiddleware):
+    pass
+
+
+class SessionMiddleware(ForPages, sessions.SessionMiddleware):
+    pass
+
+
+class CsrfViewMiddleware(ForPages, csrf.CsrfViewMiddleware):
+    """Its check of the view itself stays on everywhere: a view of the API must say that it is exempt."""
+
+
+class AuthenticationMiddleware(ForPages, auth.AuthenticationMiddleware):
+    pass
+
+
+class MessageMiddleware(ForPages, messages.MessageMiddleware):
+    pass
 
 
 class CommonMiddleware(common.CommonMiddleware):

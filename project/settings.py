@@ -119,14 +119,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "project.http.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "project.http.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "project.http.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "project.http.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "project.http.CsrfViewMiddleware",
+    "project.http.AuthenticationMiddleware",
+    "project.http.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "project.urls"

@@ -71,7 +71,7 @@ class Me(PublicView):
     def get(self, request: Request) -> Response:
         """Your own profile, with the full numbers of those who entered your code."""
         profile = services.own_profile(authorization=request.META.get("HTTP_AUTHORIZATION", ""))
-        return Response(serializers.profile(profile, _refs_url(request)))
+        return Response(serializers.profile(profile, profile.next and _refs_url(request)))
 
     @openapi.delete_me
     def delete(self, request: Request) -> Response:
