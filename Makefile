@@ -6,7 +6,7 @@ IN := $(VENV)/bin
 GRAPHIQL := schema/static/schema/vendor
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test lint ci
+.PHONY: help run dev test bench lint ci
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ dev: $(VENV)/installed-dev $(GRAPHIQL)/installed ## the same with auto-reload, o
 
 test: $(VENV)/installed-dev $(GRAPHIQL)/installed ## run the whole test suite against a real PostgreSQL
 	@$(IN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/installed-bench ## measure Zovi beside its baselines into bench/RESULTS.md (ARGS=--short: only see that it runs)
+	@$(IN)/python -m bench.run $(ARGS)
 
 lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migrations
 	$(IN)/ruff check .
@@ -48,4 +51,8 @@ $(VENV)/installed: requirements.txt
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@$(IN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/installed-bench: bench/requirements.txt $(VENV)/installed
+	@$(IN)/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@

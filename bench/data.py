@@ -42,6 +42,8 @@ class Database:
         admin.close()
         self.manage("migrate", "--verbosity", "0")
         self.manage("seed_demo", "--users", str(users), "--referrals", str(referrals))
+
+    def add_baseline_tables(self) -> None:
         with self.cursor() as cursor:
             for statement in BASELINE_TABLES.split(";"):
                 if statement.strip():

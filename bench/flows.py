@@ -58,7 +58,7 @@ def send_code(*, path: str, first_number: int) -> Flow:
 
 def activate(*, path: str, tokens: list[str], codes: list[str]) -> Flow:
     """Each token enters one code, in turn."""
-    left: Iterator[tuple[str, str]] = zip(tokens, itertools.cycle(codes))  # noqa: B905 -- one of them has no end
+    left: Iterator[tuple[str, str]] = zip(tokens, itertools.cycle(codes))
 
     def flow():
         token, code = next(left, (None, None))

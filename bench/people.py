@@ -24,7 +24,7 @@ def main() -> None:
     by_count = User.objects.order_by("-referrals_count")
     groups = {
         "ten": list(User.objects.filter(referrals_count=10)[:READERS]),
-        "thousand": list(User.objects.filter(referrals_count=1000)[:1]),
+        "thousand": list(by_count.filter(referrals_count__lte=1000)[:1]),
         "most": list(by_count[:1]),
         "newcomers": newcomers(),
     }

@@ -69,7 +69,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{self.port}{self.where}", timeout=2)  # noqa: S310
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}{self.where}", timeout=2)
         except urllib.error.HTTPError:
             return True
         except OSError:

@@ -1,13 +1,38 @@
 """The production server: gunicorn with threads, and the embedded database for as long as it runs."""
 
+import select
 import signal
 import sys
 
 from django.conf import settings
 from django.db import connections
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from project import localdb
+
+STAY_MILLISECONDS = 20
+
+
+class Worker(ThreadWorker):
+    """A thread stays with its connection for a moment, for the request that often follows at once.
+
+    gunicorn's own worker hands each request from its main thread to another and back, which costs a third of what a
+    request costs. As long as there are more threads than connections nobody waits for the one that stays.
+    """
+
+    def handle(self, conn: TConn) -> object:
+        result = super().handle(conn)
+        while result is True and self.alive and self._asks_again(conn):
+            result = super().handle(conn)
+        return result
+
+    def _asks_again(self, conn: TConn) -> bool:
+        if self.nr_conns >= self.cfg.threads or conn.is_http2 or conn.parser.unreader.buf.getvalue():
+            return False
+        poll = select.poll()
+        poll.register(conn.sock, select.POLLIN)
+        return bool(poll.poll(STAY_MILLISECONDS))
 
 
 class Server(BaseApplication):
@@ -17,7 +42,7 @@ class Server(BaseApplication):
             if ":" in settings.HOST
             else f"{settings.HOST}:{settings.PORT}",
             "workers": settings.WEB_CONCURRENCY,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": settings.SERVER_THREADS,
             "worker_connections": 2 * settings.SERVER_THREADS,
             "backlog": 4096,

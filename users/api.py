@@ -1,5 +1,6 @@
 """The REST door: parse, call one service, show."""
 
+from django.http import HttpRequest
 from django.urls import reverse
 from rest_framework import status
 from rest_framework.request import Request
@@ -7,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from users import callers, openapi, serializers, services
+from users.lean_view import LeanView
 
 
 class PublicView(APIView):
@@ -64,14 +66,15 @@ class Logout(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class Me(PublicView):
-    """Not public: the service itself asks who is asking, in the statement that reads the profile."""
-
+class Me(LeanView):
     @openapi.me
     def get(self, request: Request) -> Response:
         """Your own profile, with the full numbers of those who entered your code."""
+        return super().get(request)
+
+    def answer(self, request: HttpRequest) -> dict:
         profile = services.own_profile(authorization=request.META.get("HTTP_AUTHORIZATION", ""))
-        return Response(serializers.profile(profile, profile.next and _refs_url(request)))
+        return serializers.profile(profile, profile.next and _refs_url(request))
 
     @openapi.delete_me
     def delete(self, request: Request) -> Response:
@@ -124,5 +127,5 @@ def _read(serializer_class: type, request: Request) -> dict:
     return serializer.validated_data
 
 
-def _refs_url(request: Request) -> str:
+def _refs_url(request: HttpRequest | Request) -> str:
     return request.build_absolute_uri(reverse("refs"))

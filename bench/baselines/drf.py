@@ -1,4 +1,4 @@
-"""Idiomatic Django REST framework: a query for the user, a ModelSerializer for the profile, get_or_create to register."""
+"""Idiomatic Django REST framework: a query for the user, a ModelSerializer, get_or_create to register."""
 
 import secrets
 import uuid

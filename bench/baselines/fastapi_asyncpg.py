@@ -1,4 +1,4 @@
-"""The usual fast Python: FastAPI and asyncpg under uvicorn with uvloop, one statement for a profile, no session check."""
+"""The usual fast Python: FastAPI and asyncpg under uvicorn with uvloop, one statement, no session check."""
 
 import os
 from contextlib import asynccontextmanager
@@ -29,7 +29,11 @@ class Profile(BaseModel):
 
 @asynccontextmanager
 async def lifespan(app: FastAPI):
-    place = {"host": os.environ["BENCH_HOST"], "user": os.environ["BENCH_USER"], "database": os.environ["BENCH_DATABASE"]}
+    place = {
+        "host": os.environ["BENCH_HOST"],
+        "user": os.environ["BENCH_USER"],
+        "database": os.environ["BENCH_DATABASE"],
+    }
     async with asyncpg.create_pool(**place, min_size=4, max_size=4) as app.state.pool:
         yield
 
