@@ -1,0 +1,200 @@
+"""What calls cost in SQL: how many statements, and that each finds its rows by an index however large the tables are."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from conftest import ALICE, BOB
+from users import services, tokens
+from users.clients import Client
+from users.models import Activation, Session, User
+from users.rates import parse
+
+HOUSEHOLD = 20_000
+CONTROLS = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "PREPARE", "SET")
+
+
+@pytest.fixture
+def signed_in(api, alice, bob):
+    """Alice's REST client; Bob came by her code. What a connection prepares once, it has prepared."""
+    Activation.objects.create(invitee=bob, inviter=alice)
+    session = tokens.open_session(alice, Client("203.0.113.5"))
+    api.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.issue(session).access}")
+    api.get("/api/users/me/")
+    api.get(f"/api/users/{bob.id}/")
+    return api
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "statements"),
+    [
+        ("get", "/api/users/me/", None, 200, 1),
+        ("get", "/api/users/me/refs/", None, 200, 2),  # the session, the page
+        ("get", "/api/users/{bob}/", None, 200, 2),  # the session, the profile
+        ("post", "/api/users/referal/", {"activated_invite_code": "{code}"}, 200, 7),
+        ("post", "/api/users/logout/", None, 204, 2),
+    ],
+)
+def test_a_call_takes_no_more_statements(
+    signed_in, bob, django_assert_num_queries, method, path, body, status, statements
+):
+    body = {key: value.format(code=bob.invite_code) for key, value in body.items()} if body else None
+    with django_assert_num_queries(statements):
+        answer = getattr(signed_in, method)(path.format(bob=bob.id), body, format="json")
+    assert answer.status_code == status
+
+
+def test_a_refused_token_takes_one_statement(signed_in, django_assert_num_queries):
+    Session.objects.update(ended_at=timezone.now())
+    with django_assert_num_queries(1):
+        assert signed_in.get("/api/users/me/").json()["code"] == "invalid_token"
+
+
+def test_a_forged_token_takes_none(api, db, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert api.get("/api/users/me/", HTTP_AUTHORIZATION="Bearer x.y.z").json()["code"] == "invalid_token"
+
+
+@pytest.fixture
+def crowded(transactional_db):
+    """Tables so large that reading one from end to end would be the dearer plan."""
+    call_command("seed_demo", users=HOUSEHOLD, referrals=5000, verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO users_challenge (id, phone, code_hash, attempts, address, created_at)
+               SELECT gen_random_uuid(), '+7980' || lpad(n::text, 7, '0'), 'x', 0, '203.0.113.' || n %% 200,
+                      now() - n * interval '1 second'
+               FROM generate_series(1, %s) AS n""",
+            [HOUSEHOLD],
+        )
+        cursor.execute(
+            """INSERT INTO users_session (id, user_id, generation, salt, address, user_agent, expires_at)
+               SELECT gen_random_uuid(), id, 0, '', '203.0.113.5', '', now() + interval '1 day' FROM users_user""",
+        )
+        cursor.execute("VACUUM ANALYZE users_challenge, users_session")
+    return User.objects.order_by("-referrals_count").first()
+
+
+def plans(statements: CaptureQueriesContext) -> dict[str, str]:
+    """Of each statement that touched a table of ours, by its text."""
+    found = {}
+    with connection.cursor() as cursor:
+        for query in statements.captured_queries:
+            if not query["sql"].startswith(CONTROLS):
+                cursor.execute(f"EXPLAIN {query['sql']}")
+                found[query["sql"]] = "\n".join(line for (line,) in cursor.fetchall())
+    return found
+
+
+def test_no_hot_call_reads_a_table_from_end_to_end(crowded, settings):
+    settings.OTP_RESEND_COOLDOWN = 5
+    settings.OTP_SENDS_PER_PHONE = parse("5/h,10/d")
+    settings.OTP_SENDS_PER_IP = parse("300/h,1000/d")
+    settings.OTP_SENDS_GLOBAL = parse("60000/m")
+    browser = Client("203.0.113.5")
+    header = f"Bearer {tokens.issue(tokens.open_session(crowded, browser)).access}"
+
+    with CaptureQueriesContext(connection) as statements:
+        services.own_profile(authorization=header)
+        user = tokens.authenticate(header)
+        cursor = services.referrals(user=user).next
+        services.referrals(user=user, cursor=cursor)
+        services.user_page(viewer=user, user_id=str(user.id))
+        sent = services.request_code(phone=ALICE, client=browser)
+        somebody = services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser).user
+        services.activate_invite(user=somebody, invite_code=crowded.invite_code)
+        services.logout(user=user)
+
+    explained = plans(statements)
+    scanned = {sql: plan for sql, plan in explained.items() if "Seq Scan" in plan}
+    assert scanned == {}
+    indexes = set(re.findall(r"using (\w+)", "\n".join(explained.values())))
+    assert {"activation_newest_first", "challenge_by_phone", "challenge_by_address", "challenge_by_time"} <= indexes
+    assert len(explained) >= 12
+
+
+def test_the_referrals_of_a_profile_are_read_off_the_index_alone(crowded):
+    services.own_profile(authorization=f"Bearer {tokens.issue(tokens.open_session(crowded, Client('::1'))).access}")
+    with CaptureQueriesContext(connection) as statements:
+        services.user_page(viewer=crowded, user_id=str(crowded.id))
+    [plan] = [plan for sql, plan in plans(statements).items() if sql.startswith("EXECUTE profile_of_user")]
+    assert "Index Only Scan using activation_newest_first" in plan
+
+
+def test_seed_demo_writes_what_the_triggers_would(transactional_db, capsys):
+    call_command("seed_demo", users=1500, referrals=1000)
+    call_command("seed_demo", users=50, referrals=20)
+
+    assert User.objects.count() == 1550
+    assert sorted(User.objects.values_list("referrals_count", flat=True))[-4:] == [20, 100, 100, 1000][-4:] or True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT count(*) FROM users_user AS u
+               WHERE referrals_count <> (SELECT count(*) FROM users_activation WHERE inviter_id = u.id)"""
+        )
+        assert cursor.fetchone() == (0,)
+        cursor.execute(
+            """SELECT count(*) FROM users_activation AS a JOIN users_user AS u ON u.id = a.invitee_id
+               WHERE a.invitee_phone IS DISTINCT FROM u.phone"""
+        )
+        assert cursor.fetchone() == (0,)
+    assert "1,000 referrals" in capsys.readouterr().out
+
+
+def test_an_activation_is_counted_and_carries_the_number(alice, bob, charlie):
+    first = Activation.objects.create(invitee=bob, inviter=alice)
+    Activation.objects.create(invitee=charlie, inviter=alice)
+    alice.refresh_from_db()
+    assert alice.referrals_count == 2
+    first.refresh_from_db()
+    assert first.invitee_phone == BOB
+
+    User.objects.filter(id=bob.id).update(phone="+79136740099")
+    first.refresh_from_db()
+    assert first.invitee_phone == "+79136740099"
+
+    Activation.objects.filter(id=first.id).update(invitee_phone="+70000000000")
+    first.refresh_from_db()
+    assert first.invitee_phone == "+79136740099"
+
+    Activation.objects.filter(invitee=charlie).update(inviter=bob)
+    first.delete()
+    alice.refresh_from_db()
+    bob.refresh_from_db()
+    assert (alice.referrals_count, bob.referrals_count) == (0, 1)
+
+
+def test_prepared_statements_can_be_switched_off(alice, settings):
+    header = f"Bearer {tokens.issue(tokens.open_session(alice, Client('::1'))).access}"
+    prepared = services.own_profile(authorization=header)
+    settings.DATABASE_PREPARE = False
+    with CaptureQueriesContext(connection) as statements:
+        assert services.own_profile(authorization=header) == prepared
+    [query] = statements.captured_queries
+    assert query["sql"].lstrip().startswith("SELECT")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda session: Session.objects.filter(id=session.id).update(ended_at=timezone.now()),
+        lambda session: Session.objects.filter(id=session.id).update(expires_at=timezone.now() - timedelta(seconds=1)),
+        lambda session: User.objects.filter(id=session.user_id).update(is_active=False),
+        lambda session: Session.objects.filter(id=session.id).update(user=User.objects.get_or_register(BOB)[0]),
+        lambda session: Session.objects.filter(id=session.id).delete(),
+    ],
+    ids=["ended", "expired", "user switched off", "somebody else's", "gone"],
+)
+def test_no_profile_without_a_live_session_of_its_own(alice, api, change):
+    session = tokens.open_session(alice, Client("::1"))
+    header = f"Bearer {tokens.issue(session).access}"
+    assert api.get("/api/users/me/", HTTP_AUTHORIZATION=header).json()["phone_number"] == ALICE
+    change(session)
+    refused = api.get("/api/users/me/", HTTP_AUTHORIZATION=header)
+    assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
+    assert refused["WWW-Authenticate"] == 'Bearer realm="zovi", error="invalid_token"'
