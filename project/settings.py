@@ -84,7 +84,12 @@ DATABASE_POOL_SIZE = 8  # connections a process
 DATABASE_POOL_PATIENCE = 2.5  # seconds to wait for one of them
 DATABASE_PREPARE = env.flag("DATABASE_PREPARE", "1")  # 0 behind a PgBouncer that pools transactions
 # A request never waits longer than this; wsgi.py applies it, so that migrations may take their time.
-SERVING_DATABASE_OPTIONS = "-c statement_timeout=2500 -c lock_timeout=2000"
+SERVING_DATABASE_OPTIONS = (
+    "-c statement_timeout=2500 -c lock_timeout=2000"
+    # Whoever has a hundred thousand referrals is planned for like everybody with ten, and for ten PostgreSQL may
+    # collect all and sort them. Without bitmap scans it reads the newest off the index and stops.
+    " -c enable_bitmapscan=off"
+)
 _database_url = localdb.url() if DATABASE_IS_EMBEDDED else env.text("DATABASE_URL")
 _database = env.postgres(_database_url)
 DATABASES = {

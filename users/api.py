@@ -70,7 +70,7 @@ class Me(LeanView):
     @openapi.me
     def get(self, request: Request) -> Response:
         """Your own profile, with the full numbers of those who entered your code."""
-        return super().get(request)
+        return Response(self.answer(request))
 
     def answer(self, request: HttpRequest) -> dict:
         profile = services.own_profile(authorization=request.META.get("HTTP_AUTHORIZATION", ""))

@@ -8,15 +8,14 @@ from django.db import migrations, models
 COUNT = """
 CREATE FUNCTION users_count_referrals() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        UPDATE users_user SET referrals_count = referrals_count - 1 WHERE id = OLD.inviter_id;
-    END IF;
-    IF TG_OP <> 'DELETE' THEN
+    IF TG_OP = 'INSERT' THEN
         UPDATE users_user SET referrals_count = referrals_count + 1 WHERE id = NEW.inviter_id;
+    ELSE
+        UPDATE users_user SET referrals_count = referrals_count - 1 WHERE id = OLD.inviter_id;
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER activation_is_counted AFTER INSERT OR DELETE OR UPDATE OF inviter_id ON users_activation
+CREATE TRIGGER activation_is_counted AFTER INSERT OR DELETE ON users_activation
     FOR EACH ROW EXECUTE FUNCTION users_count_referrals();
 UPDATE users_user SET referrals_count = counted.referrals
     FROM (SELECT inviter_id, count(*) AS referrals FROM users_activation GROUP BY inviter_id) AS counted
