@@ -39,8 +39,8 @@ _PROFILE = f"""
     LEFT JOIN users_activation AS activation ON activation.invitee_id = person.id
     LEFT JOIN users_user AS inviter ON inviter.id = activation.inviter_id
     CROSS JOIN LATERAL (
-        SELECT string_agg(coalesce(invitee_phone, '{NOBODY}'), ',') AS phones, string_agg(created_at::text, ',') AS times,
-               min(id) AS last_id
+        SELECT string_agg(coalesce(invitee_phone, '{NOBODY}'), ',') AS phones,
+               string_agg(created_at::text, ',') AS times, min(id) AS last_id
         FROM (
             SELECT id, invitee_phone, created_at FROM users_activation
             WHERE inviter_id = person.id ORDER BY id DESC LIMIT {PAGE}

@@ -5,15 +5,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice, repeat
 
 from django.conf import settings
-from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.management import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from users import codes
-from users.models import User
+from users.models import NO_PASSWORD, User
 
 PREFIX = "+799"  # Russian mobile numbers: these are numbers a demo may have, and nobody gets a message
 NUMBERS = 10**8
@@ -96,29 +95,19 @@ class Lines(io.TextIOBase):
 
 
 def plan(users: int, referrals: int) -> tuple[list[Person], list[Person]]:
-    """The people in the order they came, and those among them who were asked to have many referrals."""
-    people = [Person(*who) for who in islice(_newcomers(users), users)]
-    inviting = iter(people)
+    """The people in the order they came, and the first of them, who have many referrals."""
+    ladder = [referrals]
+    while ladder[-1] // 10 >= TENS:
+        ladder.append(ladder[-1] // 10)
+    people = [Person(*who) for who in _newcomers(users)]
     invited = iter(people[1:])
-    owners = []
-    while referrals > TENS:
-        owners.append(_invite(next(inviting), invited, referrals))
-        referrals //= 10
-    for person in inviting:
-        _invite(person, invited, min(referrals, TENS))
-        if not person.referrals_count:
+    for inviter, count in zip(people, chain(ladder, repeat(TENS)), strict=False):
+        for person in islice(invited, count):
+            person.inviter = inviter
+            inviter.referrals_count += 1
+        if inviter.referrals_count < count:
             break
-        if len(owners) < 12 and person.referrals_count == referrals:
-            owners.append(person)
-            referrals = TENS
-    return people, owners
-
-
-def _invite(inviter: Person, invited: Iterator[Person], count: int) -> Person:
-    for person in islice(invited, count):
-        person.inviter = inviter
-        inviter.referrals_count += 1
-    return inviter
+    return people, people[: len(ladder)]
 
 
 def _newcomers(users: int) -> Iterator[tuple[str, str, datetime]]:
@@ -139,7 +128,7 @@ def _newcomers(users: int) -> Iterator[tuple[str, str, datetime]]:
 
 def _user_line(person: Person) -> str:
     fields = (
-        f"{person.id}\t{UNUSABLE_PASSWORD_PREFIX}demo\tf\t{person.phone}\t{person.invite_code}\tt\tf",
+        f"{person.id}\t{NO_PASSWORD}\tf\t{person.phone}\t{person.invite_code}\tt\tf",
         f"{person.created_at}\t{person.referrals_count}\n",
     )
     return "\t".join(fields)
