@@ -3,13 +3,16 @@
 import logging
 import sys
 
+from corsheaders import middleware as cors
 from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.middleware import common, csrf
+from django.middleware import common, csrf, locale
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.views import defaults
 from whitenoise import middleware as whitenoise
 
@@ -76,6 +79,30 @@ class AuthenticationMiddleware(ForPages, auth.AuthenticationMiddleware):
 
 class MessageMiddleware(ForPages, messages.MessageMiddleware):
     pass
+
+
+class CorsMiddleware(cors.CorsMiddleware):
+    """Only a browser on another site names an origin; for everybody else there is nothing to decide."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "HTTP_ORIGIN" in request.META or not wants_json(request):
+            return super().__call__(request)
+        response = self.get_response(request)
+        patch_vary_headers(response, ("origin",))
+        return response
+
+
+class LocaleMiddleware(locale.LocaleMiddleware):
+    """No address here begins with a language, so none is looked for in it."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        translation.activate(translation.get_language_from_request(request))
+        request.LANGUAGE_CODE = translation.get_language()
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        patch_vary_headers(response, ("Accept-Language",))
+        response.headers.setdefault("Content-Language", translation.get_language())
+        return response
 
 
 class CommonMiddleware(common.CommonMiddleware):

@@ -70,8 +70,8 @@ class Person:
 
     __slots__ = ("created_at", "id", "invite_code", "inviter", "phone", "referrals_count")
 
-    def __init__(self, phone: str, invite_code: str, created_at: datetime):
-        self.id = uuid.uuid4()
+    def __init__(self, id: uuid.UUID, phone: str, invite_code: str, created_at: datetime):
+        self.id = id
         self.phone = phone
         self.invite_code = invite_code
         self.created_at = created_at
@@ -110,20 +110,23 @@ def plan(users: int, referrals: int) -> tuple[list[Person], list[Person]]:
     return people, people[: len(ladder)]
 
 
-def _newcomers(users: int) -> Iterator[tuple[str, str, datetime]]:
-    """Numbers after those of the last run, codes nobody has, a year of registrations."""
+def _newcomers(users: int) -> Iterator[tuple[uuid.UUID, str, str, datetime]]:
+    """Numbers after those of the last run, codes nobody has, a year of registrations.
+
+    The ids come sorted, so that a million of them fill their indexes from left to right.
+    """
     last = User.objects.filter(phone__startswith=PREFIX).order_by("-phone").values_list("phone", flat=True).first()
     first = int(last[len(PREFIX) :]) + 1 if last else 0
     if first + users > NUMBERS:
         raise CommandError(f"there are only {NUMBERS:,} demo numbers")
     taken = set(User.objects.values_list("invite_code", flat=True))
     now, year = datetime.now(UTC), timedelta(days=365)
-    for number in range(users):
+    for number, id in enumerate(sorted(uuid.uuid4() for _ in range(users))):
         code = codes.draw_invite_code()
         while code in taken:
             code = codes.draw_invite_code()
         taken.add(code)
-        yield f"{PREFIX}{first + number:08}", code, now - year * (1 - number / users)
+        yield id, f"{PREFIX}{first + number:08}", code, now - year * (1 - number / users)
 
 
 def _user_line(person: Person) -> str:
