@@ -172,6 +172,7 @@ def _start(cluster: Path, options: tuple[str, ...]) -> None:
         "listen_addresses": "",
         "unix_socket_directories": str(_socket_folder(cluster)),
         "max_connections": "300",
+        "max_wal_size": "4GB",  # fewer checkpoints under load: after each, every page is logged whole
         "log_parameter_max_length": "0",  # statements' values are people's phone numbers
         "log_parameter_max_length_on_error": "0",
         "log_error_verbosity": "terse",
