@@ -1,6 +1,7 @@
 """Large data for a demo: people and who invited whom, by COPY, as the tables' own triggers would have written it."""
 
 import io
+import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -122,11 +123,15 @@ def _newcomers(users: int) -> Iterator[tuple[uuid.UUID, str, str, datetime]]:
     taken = set(User.objects.values_list("invite_code", flat=True))
     now, year = datetime.now(UTC), timedelta(days=365)
     for number, id in enumerate(sorted(uuid.uuid4() for _ in range(users))):
-        code = codes.draw_invite_code()
-        while code in taken:
-            code = codes.draw_invite_code()
+        while (code := _any_code()) in taken:
+            pass
         taken.add(code)
         yield id, f"{PREFIX}{first + number:08}", code, now - year * (1 - number / users)
+
+
+def _any_code() -> str:
+    """From no cryptographic source: nobody's, and six times as fast."""
+    return "".join(random.choices(codes.INVITE_ALPHABET, k=codes.INVITE_LENGTH))  # noqa: S311
 
 
 def _user_line(person: Person) -> str:
