@@ -16,31 +16,29 @@ NOBODY = "***"  # instead of the number of somebody who has left
 
 
 class Row(NamedTuple):
-    """`phones` and `times` (ISO 8601) of the newest PAGE referrals are joined by commas, None when there are none;
-
-    `last_id` is the id of the oldest among them.
-    """
+    """`ids`, `phones` and `times` (ISO 8601) of the newest PAGE referrals are joined by commas, None without any."""
 
     id: UUID
     phone: str
     invite_code: str
     activated_invite_code: str | None
     referrals_count: int
+    ids: str | None
     phones: str | None
     times: str | None
-    last_id: int | None
 
 
 # The page is read off one covering index, newest first, and an aggregate takes its rows in the order they come.
 _PROFILE = f"""
     SELECT person.id, person.phone, person.invite_code, inviter.invite_code, person.referrals_count,
-           page.phones, page.times, page.last_id
+           page.ids, page.phones, page.times
     FROM users_user AS person
     LEFT JOIN users_activation AS activation ON activation.invitee_id = person.id
     LEFT JOIN users_user AS inviter ON inviter.id = activation.inviter_id
     CROSS JOIN LATERAL (
         SELECT string_agg(coalesce(invitee_phone, '{NOBODY}'), ',') AS phones,
-               string_agg(created_at::text, ',') AS times, min(id) AS last_id
+               string_agg(created_at::text, ',') AS times,
+               string_agg(id::text, ',') AS ids
         FROM (
             SELECT id, invitee_phone, created_at FROM users_activation
             WHERE inviter_id = person.id ORDER BY id DESC LIMIT {PAGE}

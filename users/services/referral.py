@@ -24,7 +24,6 @@ from users.services import profile_query
 from users.services.arguments import normalise_phone, parse_id
 from users.services.profile_query import NOBODY, PAGE
 
-
 ShowPhone = Callable[[str], str]
 
 
