@@ -17,8 +17,8 @@ class Query(graphene.ObjectType):
     )
 
     @staticmethod
-    def resolve_me(root, info) -> types.Me:
-        return types.Me(info.context.user)
+    def resolve_me(root, info) -> types.Caller:
+        return types.Caller(info.context)
 
     @staticmethod
     def resolve_user(root, info, id: str) -> types.Somebody:

@@ -9,8 +9,19 @@ from users import models, phones, services
 DEFAULT_FIRST = 50
 
 
+class Caller:
+    """Whoever is asking, as a User: read in the statement that found out who it is."""
+
+    def __init__(self, context):
+        self.context, self.profile = context, context.profile
+        self.id, self.phone, self.invite_code = self.profile.id, self.profile.phone, self.profile.invite_code
+
+    def page(self, *, cursor: str | None, first: int) -> services.ReferralPage:
+        return services.referrals(user=self.context.user, cursor=cursor, first=first)
+
+
 class Me:
-    """The caller as a User. Their own row is at hand; the rest is read once, when a field first asks for it."""
+    """The same after a mutation. Their own row is at hand; the rest is read once, when a field first asks for it."""
 
     def __init__(self, user: models.User):
         self.user = user
@@ -115,20 +126,20 @@ class User(graphene.ObjectType):
     )
 
     @staticmethod
-    def resolve_activated_invite_code(person: Me | Somebody, info) -> str | None:
+    def resolve_activated_invite_code(person: Caller | Me | Somebody, info) -> str | None:
         return person.profile.activated_invite_code
 
     @staticmethod
-    def resolve_referrals(person: Me | Somebody, info) -> list[str]:
-        return [referral.phone for referral in person.profile.referrals.items]
+    def resolve_referrals(person: Caller | Me | Somebody, info) -> list[str]:
+        return person.profile.phones
 
     @staticmethod
-    def resolve_referrals_count(person: Me | Somebody, info) -> int:
+    def resolve_referrals_count(person: Caller | Me | Somebody, info) -> int:
         return person.profile.referrals_count
 
     @staticmethod
     def resolve_referral_connection(
-        person: Me | Somebody, info, first: int | None = None, after: str | None = None
+        person: Caller | Me | Somebody, info, first: int | None = None, after: str | None = None
     ) -> services.ReferralPage:
         return person.page(cursor=after, first=DEFAULT_FIRST if first is None else first)
 
