@@ -100,7 +100,7 @@ def test_a_database_that_does_not_answer_is_service_unavailable(as_user, alice, 
 
 @pytest.mark.django_db
 def test_a_value_that_does_not_fit_its_type_is_our_mistake(as_user, alice, monkeypatch, caplog):
-    monkeypatch.setattr("schema.types.Me.__init__", lambda self, user: setattr(self, "invite_code", object()))
+    monkeypatch.setattr("schema.types.Caller.__init__", lambda self, context: setattr(self, "invite_code", object()))
     [error] = as_user(alice).run("{ me { inviteCode } }").json()["errors"]
     assert error["extensions"] == {"code": "server_error", "status": 500}
     assert "object at 0x" not in error["message"] + caplog.text
