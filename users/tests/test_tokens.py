@@ -1,6 +1,8 @@
 import base64
 import json
+import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -217,3 +219,15 @@ def test_the_row_holds_no_token(session):
     raw = base64.urlsafe_b64decode(issued.refresh + "==")
     assert raw[20:] not in stored
     assert issued.access.encode() not in stored
+
+
+def test_a_token_that_was_good_a_moment_ago_expires_all_the_same(alice, access, settings, monkeypatch):
+    header = f"Bearer {access}"
+    assert tokens.authenticate(header) == alice
+
+    after = time.time() + settings.ACCESS_TOKEN_TTL + 1
+    monkeypatch.setattr(tokens, "time", SimpleNamespace(time=lambda: after))
+    with pytest.raises(errors.InvalidToken):
+        tokens.authenticate(header)
+    with pytest.raises(errors.InvalidToken):
+        services.own_profile(authorization=header)
