@@ -74,7 +74,7 @@ for _region in [PHONE_DEFAULT_REGION, *PHONE_ALLOWED_REGIONS]:
         env.refuse("PHONE_DEFAULT_REGION and PHONE_ALLOWED_REGIONS must hold two-letter regions such as RU")
 
 SMS_SIMULATED_DELAY = env.seconds_range("SMS_SIMULATED_DELAY", "1-2")
-SERVER_THREADS = 600  # a process; each SMS being sent occupies one, so there must be hundreds
+SERVER_THREADS = 1000  # a process; each SMS being sent occupies one, so there must be hundreds
 SMS_MAX_SENDING = SERVER_THREADS - 64  # a process; the rest keeps answering readers
 
 # --- PostgreSQL ----------------------------------------------------------------------------------------------------

@@ -36,6 +36,12 @@ class Mutation(graphene.ObjectType):
     logout = graphene.Field(
         types.Logout, description="End this session: its tokens are refused from the next request on. Needs a token."
     )
+    delete_account = graphene.Field(
+        types.DeleteAccount,
+        description="Delete your account, confirmed by a fresh code to your own number: `requestCode` first.",
+        code=graphene.String(required=True, description="The code from the message."),
+        challenge=graphene.String(description="From `requestCode`. Default: the cookie."),
+    )
 
     @staticmethod
     def resolve_request_code(root, info, phone_number: str, challenge: str | None = None) -> services.SentCode:
@@ -64,4 +70,9 @@ class Mutation(graphene.ObjectType):
     @staticmethod
     def resolve_logout(root, info) -> bool:
         services.logout(user=info.context.user)
+        return True
+
+    @staticmethod
+    def resolve_delete_account(root, info, code: str, challenge: str | None = None) -> bool:
+        services.delete_account(user=info.context.user, code=code, challenge=info.context.challenge(challenge))
         return True

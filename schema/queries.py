@@ -7,7 +7,7 @@ from users import services
 
 
 class Query(graphene.ObjectType):
-    """What can be asked. Both fields need an access token in the Authorization header."""
+    """What can be asked. Every field needs an access token in the Authorization header."""
 
     me = graphene.Field(types.User, description="Your own profile, with full phone numbers.")
     user = graphene.Field(
@@ -15,6 +15,7 @@ class Query(graphene.ObjectType):
         description="Anybody's profile. Every phone number is masked unless it is your own.",
         id=graphene.ID(required=True, description="The user's id, a UUID."),
     )
+    export = graphene.Field(types.JSON, description="Everything we keep about you, as `GET /api/users/me/export/`.")
 
     @staticmethod
     def resolve_me(root, info) -> types.Caller:
@@ -24,3 +25,7 @@ class Query(graphene.ObjectType):
     def resolve_user(root, info, id: str) -> types.Somebody:
         viewer = info.context.user
         return types.Somebody(viewer, services.user_page(viewer=viewer, user_id=id))
+
+    @staticmethod
+    def resolve_export(root, info) -> dict[str, object]:
+        return services.export_of(user=info.context.user)

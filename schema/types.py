@@ -208,6 +208,22 @@ class ActivateInvite(graphene.ObjectType):
         return phones.mask(inviter.phone)
 
 
+class DeleteAccount(graphene.ObjectType):
+    """The account is gone, and its number with it."""
+
+    ok = graphene.Boolean(required=True, description="Always true: what can go wrong is an error.")
+
+    @staticmethod
+    def resolve_ok(done: bool, info) -> bool:
+        return done
+
+
+class JSON(graphene.Scalar):
+    """Plain JSON, without a shape of its own."""
+
+    serialize = staticmethod(lambda value: value)
+
+
 class Logout(graphene.ObjectType):
     """The session has ended."""
 

@@ -29,7 +29,7 @@ def test_the_schema_is_the_one_that_was_promised():
         for name in ("Query", "User", "Mutation")
     }
     assert fields == {
-        "Query": ["me: User", "user: User"],
+        "Query": ["me: User", "user: User", "export: JSON"],
         "User": [
             "id: ID!",
             "phoneNumber: String!",
@@ -45,5 +45,6 @@ def test_the_schema_is_the_one_that_was_promised():
             "activateInvite: ActivateInvite",
             "refreshToken: RefreshToken",
             "logout: Logout",
+            "deleteAccount: DeleteAccount",
         ],
     }

@@ -6,6 +6,7 @@ from tests.contract.doors import Answer, headers, new_browser, renamed
 
 NAMES = {
     "phoneNumber": "phone",
+    "phone_number": "phone",  # in an export
     "inviteCode": "invite_code",
     "activatedInviteCode": "activated_invite_code",
     "referralsCount": "referrals_count",
@@ -84,6 +85,16 @@ class GraphQLDoor:
 
     def logout(self) -> Answer:
         return self._run("mutation { logout { ok } }")
+
+    def delete_account(self, code, challenge=None) -> Answer:
+        return self._run(
+            "mutation($code: String!, $challenge: String) { deleteAccount(code: $code, challenge: $challenge) { ok } }",
+            code=code,
+            challenge=challenge,
+        )
+
+    def export(self) -> Answer:
+        return self._run("{ export }")
 
     def _run(self, query, **variables) -> Answer:
         body = {"query": query, "variables": variables}

@@ -112,4 +112,21 @@ mutation RefreshToken($refreshToken: String!) {
 }`,
     headers: WITH_TOKEN,
   },
+  {
+    query: `# Everything we keep about you.
+query Export {
+  export
+}`,
+    headers: WITH_TOKEN,
+  },
+  {
+    query: `# For good. Ask for a fresh code to your own number first.
+mutation DeleteAccount($code: String!, $challenge: String) {
+  deleteAccount(code: $code, challenge: $challenge) {
+    ok
+  }
+}`,
+    variables: { code: "0421" },
+    headers: WITH_TOKEN,
+  },
 ];
