@@ -12,9 +12,11 @@ def main() -> None:
     env.read_dotenv()
     if not {"DEMO", "SMS_URL"} & {name for name, value in os.environ.items() if value}:
         os.environ["DEMO"] = "1"
-    if sys.argv[1:2] == ["runserver"] and localdb.is_wanted():
-        # The reloader kills its child outright, so its parent must be the one that stops the database.
-        localdb.hold()
+    if sys.argv[1:2] == ["runserver"]:
+        os.environ.setdefault("PLAIN_STATIC", "1")
+        if localdb.is_wanted():
+            # The reloader kills its child outright, so its parent must be the one that stops the database.
+            localdb.hold()
 
     from django.core.management import execute_from_command_line
 

@@ -11,9 +11,9 @@ from django.contrib.sessions import middleware as sessions
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware import common, csrf, locale
+from django.shortcuts import render
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
-from django.views import defaults
 from whitenoise import middleware as whitenoise
 
 from schema.views import refusal as graphql_error
@@ -25,6 +25,7 @@ from users.errors import (
     PayloadTooLarge,
     ServerError,
     ServiceUnavailable,
+    StaleForm,
 )
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,44 @@ def json_error(request: HttpRequest, error: DomainError) -> HttpResponse:
     return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
 
+def show_error(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """JSON for programs; for people a page in their language, which touches neither session nor database."""
+    if wants_json(request):
+        return json_error(request, error)
+    with translation.override(translation.get_language_from_request(request)):
+        response = render(request, "users/error.html", {"error": error}, status=error.status)
+    for name, value in error.headers().items():
+        response[name] = value
+    return response
+
+
+class HeadersMiddleware:
+    """What every response carries beside what Django's SecurityMiddleware and django-csp add."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        # Nearly everything here is somebody's own; what is not says so itself, as static files do.
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class RefusalMiddleware:
+    """A refusal that no form took up becomes a page of its own."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return show_error(request, exception) if isinstance(exception, DomainError) else None
+
+
 class BodyLimitMiddleware:
     """Refuses a body over MAX_BODY_BYTES unread. (A body of undeclared length is never read: WSGI gives none.)"""
 
@@ -50,7 +89,7 @@ class BodyLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         declared = request.META.get("CONTENT_LENGTH") or "0"
         if not declared.isdecimal() or int(declared) > settings.MAX_BODY_BYTES:
-            return json_error(request, PayloadTooLarge())
+            return show_error(request, PayloadTooLarge())
         return self.get_response(request)
 
 
@@ -113,19 +152,23 @@ class CommonMiddleware(common.CommonMiddleware):
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return json_error(request, ParseError()) if wants_json(request) else defaults.bad_request(request, exception)
+    return show_error(request, ParseError())
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return json_error(request, Forbidden()) if wants_json(request) else defaults.permission_denied(request, exception)
+    return show_error(request, Forbidden())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return show_error(request, StaleForm())
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return json_error(request, NotFound()) if wants_json(request) else defaults.page_not_found(request, exception)
+    return show_error(request, NotFound())
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django has logged the exception already; the client learns its code and nothing else."""
     if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
-        return json_error(request, ServiceUnavailable(retry_after=1))
-    return json_error(request, ServerError()) if wants_json(request) else defaults.server_error(request)
+        return show_error(request, ServiceUnavailable(retry_after=1))
+    return show_error(request, ServerError())

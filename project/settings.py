@@ -2,6 +2,7 @@
 
 import os
 
+from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from project import env, localdb
@@ -109,7 +110,7 @@ INSTALLED_APPS = [
     "project",
     "users",
     "schema",
-    "django.contrib.admin",
+    "users.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -117,11 +118,14 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "graphene_django",
+    "csp",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
+    "project.http.HeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
     "project.http.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "project.http.WhiteNoiseMiddleware",
@@ -133,6 +137,7 @@ MIDDLEWARE = [
     "project.http.AuthenticationMiddleware",
     "project.http.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "project.http.RefusalMiddleware",
 ]
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -160,13 +165,24 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
+LOCALE_PATHS = [BASE_DIR / "users" / "locale"]  # one catalogue, for the texts of every room
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 
+# `collectstatic` gives files hashed names, to be cached for ever, and packs them. PLAIN_STATIC=1 serves them as they
+# lie in the source, for runserver and the tests.
+PLAIN_STATIC = env.flag("PLAIN_STATIC")
 STATIC_URL = "/static/"
 STATIC_ROOT = env.LOCAL / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if PLAIN_STATIC
+        else "project.static.HashedFiles"
+    },
 }
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = PLAIN_STATIC
 
 MAX_BODY_BYTES = 64 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
@@ -183,7 +199,31 @@ SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _IS_PUBLIC else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _IS_PUBLIC
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
+LANGUAGE_COOKIE_SECURE = _IS_PUBLIC
+SESSION_COOKIE_AGE = REFRESH_TOKEN_TTL
+CSRF_FAILURE_VIEW = "project.http.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in ("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer")
+    + ("microphone", "midi", "payment", "usb", "browsing-topics")
+)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
 
 # --- The API -------------------------------------------------------------------------------------------------------
 

@@ -2,18 +2,19 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
-from project import health
+from project import docs, health
 from schema.views import graphql
 
 urlpatterns = [
     path("api/users/", include("users.urls")),
     path("graphql/", graphql, name="graphql"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/swagger/", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
-    path("redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("api/docs/swagger/", docs.swagger, name="swagger"),
+    path("redoc/", docs.redoc, name="redoc"),
     path("admin/", admin.site.urls),
+    path("", include("users.page_urls")),
     path("livez", health.livez),
     path("readyz", health.readyz),
 ]

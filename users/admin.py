@@ -1,5 +1,148 @@
-from django.contrib import admin
+"""For those who keep the service running. Needs a password; phones are masked in every list; nothing is deleted here."""
 
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from users import phones, services
 from users.models import Activation, Challenge, Session, User
 
-admin.site.register([User, Activation, Challenge, Session])
+admin.site.unregister(Group)
+
+
+class LookOnly(admin.ModelAdmin):
+    """Rows that only the services write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+
+@admin.register(User)
+class Users(UserAdmin):
+    list_display = ("masked_phone", "invite_code", "created_at", "is_active", "is_staff")
+    list_display_links = ("masked_phone", "invite_code")
+    list_filter = ("is_active", "is_staff")
+    ordering = ("-created_at",)
+    search_fields = ("phone", "invite_code")
+    filter_horizontal = ()
+    readonly_fields = ("phone", "invite_code", "invited_by", "people", "created_at", "last_login")
+    fieldsets = (
+        (None, {"fields": ("phone", "invite_code", "invited_by", "people", "created_at")}),
+        (_("Access"), {"fields": ("is_active", "is_staff", "is_superuser", "password", "last_login")}),
+    )
+    actions = ("switch_off", "switch_on")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # people register themselves; `manage.py createsuperuser` makes administrators
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    def get_urls(self) -> list:
+        return [path("find/", self.admin_site.admin_view(self.find), name="users_user_find"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """The search form posts, because what it holds must not stand in an address."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        user = services.find_user(phone_or_code=request.POST.get("q", ""))
+        if user:
+            return redirect("admin:users_user_change", user.pk)
+        self.message_user(request, _("Nobody has this phone number or invite code."), messages.WARNING)
+        return redirect("admin:users_user_changelist")
+
+    @admin.display(description=_("phone"), ordering="phone")
+    def masked_phone(self, user: User) -> str:
+        return phones.mask(user.phone)
+
+    @admin.display(description=_("who invited"))
+    def invited_by(self, user: User) -> str:
+        activation = Activation.objects.select_related("inviter").filter(invitee=user).first()
+        return _who(activation.inviter) if activation else "–"
+
+    @admin.display(description=_("who came"))
+    def people(self, user: User) -> int:
+        return user.referrals.count()
+
+    @admin.action(description=_("Switch off: no sign-in, all sessions ended"), permissions=["change"])
+    def switch_off(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        count = services.switch_users(users=chosen.exclude(pk=request.user.pk), active=False)
+        self._tell(request, count)
+
+    @admin.action(description=_("Switch on again"), permissions=["change"])
+    def switch_on(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        self._tell(request, services.switch_users(users=chosen, active=True))
+
+    def _tell(self, request: HttpRequest, count: int) -> None:
+        self.message_user(request, ngettext("%(count)d changed.", "%(count)d changed.", count) % {"count": count})
+
+
+@admin.register(Activation)
+class Activations(LookOnly):
+    list_display = ("who_invited", "who_came", "created_at")
+    list_select_related = ("inviter", "invitee")
+    search_fields = ("=inviter__invite_code", "=invitee__invite_code")
+    search_help_text = _("Invite code of either of the two")
+    ordering = ("-id",)
+    fields = ("who_invited", "who_came", "created_at")
+
+    @admin.display(description=_("who invited"))
+    def who_invited(self, activation: Activation) -> str:
+        return _who(activation.inviter)
+
+    @admin.display(description=_("who came"))
+    def who_came(self, activation: Activation) -> str:
+        return _who(activation.invitee)
+
+
+@admin.register(Challenge)
+class Challenges(LookOnly):
+    list_display = ("masked_phone", "created_at", "expires_at", "attempts", "used_at", "address")
+    ordering = ("-created_at",)
+    show_full_result_count = False
+    fields = ("masked_phone", "slot", "attempts", "address", "created_at", "expires_at", "used_at")
+
+    @admin.display(description=_("phone"))
+    def masked_phone(self, challenge: Challenge) -> str:
+        return phones.mask(challenge.phone)
+
+
+@admin.register(Session)
+class Sessions(LookOnly):
+    list_display = ("whose", "user_agent", "address", "created_at", "refreshed_at", "ended_at")
+    list_select_related = ("user",)
+    search_fields = ("=user__invite_code",)
+    search_help_text = _("Invite code of the user")
+    ordering = ("-created_at",)
+    fields = ("whose", "user_agent", "address", "created_at", "refreshed_at", "expires_at", "ended_at")
+    actions = ("end",)
+
+    @admin.display(description=_("user"))
+    def whose(self, session: Session) -> str:
+        return _who(session.user)
+
+    @admin.action(description=_("End the chosen sessions"), permissions=["end"])
+    def end(self, request: HttpRequest, chosen: QuerySet[Session]) -> None:
+        count = services.end_sessions(sessions=chosen)
+        words = ngettext("%(count)d session ended.", "%(count)d sessions ended.", count)
+        self.message_user(request, words % {"count": count})
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("users.change_session")
+
+
+def _who(user: User) -> str:
+    return f"{phones.mask(user.phone)} · {user.invite_code}"

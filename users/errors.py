@@ -107,6 +107,13 @@ class Forbidden(DomainError):
     detail = _("This is not allowed.")
 
 
+class StaleForm(Forbidden):
+    """A form without the token that proves that it was ours (CSRF): an old tab, cookies switched off, or an attack."""
+
+    code = "stale_form"
+    detail = _("This form is too old, or your browser does not keep cookies. Go back, reload the page and try again.")
+
+
 class NotYourPhone(Forbidden):
     code = "not_your_phone"
     detail = _("This is not the phone number you signed in with.")

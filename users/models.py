@@ -2,20 +2,27 @@
 
 import uuid
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from users import codes
+from users import codes, errors, phones
 
 E164 = r"^\+[1-9][0-9]{6,14}$"
 INVITE_CODE = f"^[{codes.INVITE_ALPHABET}]{{{codes.INVITE_LENGTH}}}$"
 LIVE_CHALLENGES = 3
 NO_PASSWORD = UNUSABLE_PASSWORD_PREFIX
+MESSAGES_KEPT = 50
+
+
+def _normalise(phone: str) -> str:
+    return phones.normalise(phone, default_region=settings.PHONE_DEFAULT_REGION, allowed_regions=[])
 
 
 class UserManager(BaseUserManager["User"]):
@@ -36,7 +43,19 @@ class UserManager(BaseUserManager["User"]):
             if user:
                 return user, True
 
+    def get_by_natural_key(self, phone: str) -> "User":
+        """Who signs in to the admin site, the number written in any usual form. Raises User.DoesNotExist."""
+        try:
+            return self.get(phone=_normalise(phone))
+        except errors.DomainError:
+            raise self.model.DoesNotExist from None
+
     def create_superuser(self, phone: str, password: str) -> "User":
+        """Raises ValidationError, which `manage.py createsuperuser` shows in one line."""
+        try:
+            phone = _normalise(phone)
+        except errors.DomainError as error:
+            raise ValidationError(error.detail) from None
         user = self.draw(phone)
         user.is_staff = user.is_superuser = True
         user.set_password(password)
@@ -170,3 +189,38 @@ class Activation(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class MessageManager(models.Manager["Message"]):
+    def deliver(self, phone: str, text: str) -> None:
+        """Keep the message; now and then forget all but the newest."""
+        message = self.create(phone=phone, text=text)
+        if message.id % MESSAGES_KEPT == 0:
+            self.filter(id__lte=message.id - MESSAGES_KEPT).delete()
+
+    def newest_to(self, phone: str) -> str | None:
+        """The words of the last message to that number."""
+        message = self.filter(phone=phone).order_by("-id").first()
+        return message.words if message else None
+
+
+class Message(models.Model):
+    """What the simulated gateway delivered. In a demo only: anywhere else this table stays empty."""
+
+    phone = models.CharField(_("phone"), max_length=16)
+    text = models.TextField(_("text"))
+    created_at = models.DateTimeField(_("delivered"), db_default=Now())
+
+    objects = MessageManager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def words(self) -> str:
+        """The text without its last line, which is for browsers."""
+        return self.text.partition("\n\n@")[0]

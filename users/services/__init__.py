@@ -1,6 +1,10 @@
 """The stories: what a person can do here. Plain values in, models or small dataclasses out; no request, no response."""
 
 from users.services.account import delete_account, export_of
+from users.services.administration import end_sessions, find_user, switch_users
+from users.services.awaiting import AwaitedCode, awaited_code
+from users.services.invitations import Invitation, Standing, invitation
+from users.services.messages import Delivered, inbox
 from users.services.referral import (
     Profile,
     Referral,
@@ -12,23 +16,40 @@ from users.services.referral import (
     user_page,
     user_referrals,
 )
+from users.services.sessions import end_session, sessions_of
 from users.services.sign_in import SentCode, SignIn, logout, refresh, request_code, verify_code
+from users.services.statistics import DayCounts, arrivals, daily_counts
 
 __all__ = [
+    "AwaitedCode",
+    "DayCounts",
+    "Delivered",
+    "Invitation",
     "Profile",
     "Referral",
     "ReferralPage",
     "SentCode",
     "SignIn",
+    "Standing",
     "activate_invite",
     "delete_account",
     "export_of",
+    "arrivals",
+    "awaited_code",
+    "daily_counts",
+    "end_session",
+    "end_sessions",
+    "find_user",
+    "inbox",
+    "invitation",
     "logout",
     "own_profile",
     "profile_of",
     "referrals",
     "refresh",
     "request_code",
+    "sessions_of",
+    "switch_users",
     "user_page",
     "user_referrals",
     "verify_code",

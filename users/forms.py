@@ -1,0 +1,57 @@
+"""What the pages' forms hold: presence and size. What may be in a field, the services know."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from users.errors import DomainError
+
+
+class PageForm(forms.Form):
+    """A form whose first field is what the page is about; fields are called as the services' arguments are."""
+
+    attempts_left: int | None = None
+    retry_after: int | None = None
+
+    def refuse(self, error: DomainError) -> None:
+        """Put the words of a refusal beside the field they are about."""
+        main = next(iter(self.fields))
+        self.attempts_left = error.extra.get("attempts_left")
+        self.retry_after = error.extra.get("retry_after")
+        for name, reasons in error.extra.get("fields", {main: [error.detail]}).items():
+            self.add_error(name if name in self.fields else main, reasons)
+
+
+class SendCodeForm(PageForm):
+    phone = forms.CharField(
+        label=_("Your phone number"),
+        max_length=60,
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
+        help_text=_("Any usual form: 8 913 674-00-00 or +7 913 674-00-00"),
+    )
+
+
+class VerifyCodeForm(PageForm):
+    code = forms.CharField(
+        label=_("Code from the message"),
+        max_length=60,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", "autofocus": True}
+        ),
+    )
+
+
+class ResendCodeForm(VerifyCodeForm):
+    """The page of the code, sent for another one: the field may be empty."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["code"].required = False
+
+
+class ActivateForm(PageForm):
+    invite_code = forms.CharField(
+        label=_("Invite code"),
+        max_length=60,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+        help_text=_("Its owner will see your phone number. It is done once and cannot be changed."),
+    )

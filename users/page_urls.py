@@ -1,0 +1,19 @@
+"""Where the pages live."""
+
+from django.urls import path
+from django.views.i18n import set_language
+
+from users.pages import inbox, invitations, profile, sign_in
+
+urlpatterns = [
+    path("", sign_in.Start.as_view(), name="home"),
+    path("send-code/", sign_in.SendCode.as_view(), name="page_send_code"),
+    path("verify-code/", sign_in.VerifyCode.as_view(), name="page_verify_code"),
+    path("resend-code/", sign_in.ResendCode.as_view(), name="page_resend_code"),
+    path("profile/", profile.Profile.as_view(), name="profile"),
+    path("profile/sessions/", profile.EndSession.as_view(), name="page_end_session"),
+    path("logout/", sign_in.Logout.as_view(), name="page_logout"),
+    path("i/<str:code>/", invitations.Invite.as_view(), name="invite"),
+    path("dev/inbox/", inbox.inbox, name="inbox"),
+    path("language/", set_language, name="set_language"),
+]

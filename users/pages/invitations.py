@@ -1,0 +1,65 @@
+"""The invite link: it greets, waits until its visitor has signed in, and is taken up or declined.
+
+Opening it changes nothing for somebody who is signed in. It asks: otherwise any page could send people here, burn
+their one activation and hand their number to whoever owns the code.
+"""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views import View
+
+from users import phones, services
+from users.errors import DomainError, InviteNotFound
+from users.forms import SendCodeForm
+from users.models import User
+from users.pages import visitor
+
+
+class Invite(View):
+    def get(self, request: HttpRequest, code: str) -> HttpResponse:
+        user = visitor.identify(request)
+        invitation = services.invitation(invite_code=code, viewer=user)
+        if user is None:
+            request.session[visitor.INVITE] = invitation.code
+        return render(request, "users/invite.html", {"invitation": invitation, "form": SendCodeForm()})
+
+    def post(self, request: HttpRequest, code: str) -> HttpResponse:
+        """`choice`: accept or decline."""
+        user = visitor.identify(request)
+        request.session.pop(visitor.INVITE, None)
+        if request.POST.get("choice") == "accept" and user:
+            accept(request, user, code)
+        elif request.POST.get("choice") == "decline":
+            messages.info(request, _("The invitation is declined. Nobody will see your number."))
+        return redirect("profile" if user else "home")
+
+
+def pending(request: HttpRequest) -> services.Invitation | None:
+    """The invitation this visitor came by and has not declined, if its owner is still there."""
+    code = request.session.get(visitor.INVITE)
+    if code is None:
+        return None
+    try:
+        return services.invitation(invite_code=code, viewer=None)
+    except InviteNotFound:
+        del request.session[visitor.INVITE]
+        return None
+
+
+def accept_pending(request: HttpRequest, user: User) -> None:
+    code = request.session.pop(visitor.INVITE, None)
+    if code:
+        accept(request, user, code)
+
+
+def accept(request: HttpRequest, user: User, code: str) -> None:
+    """Activate the code and say so on the next page, or say there why not."""
+    try:
+        inviter = services.activate_invite(user=user, invite_code=code)
+    except DomainError as error:
+        messages.warning(request, error.detail)
+    else:
+        words = _("Welcome! You came by the invitation of %(phone)s.")
+        messages.success(request, words % {"phone": phones.mask(inviter.phone)})

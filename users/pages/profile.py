@@ -1,0 +1,52 @@
+"""A person's own page: the code to pass on, who invited them, who came, and where they are signed in."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views import View
+
+from users import phones, services
+from users.forms import ActivateForm
+from users.pages import pictures, visitor
+from users.pages.form_page import FormPage
+
+PEOPLE_A_PAGE = 20
+
+
+class Profile(visitor.SignedInOnly, FormPage):
+    """The form activates an invite code."""
+
+    form_class = ActivateForm
+    template_name = "users/profile.html"
+
+    def submit(self, invite_code: str) -> HttpResponse:
+        inviter = services.activate_invite(user=self.request.visitor, invite_code=invite_code)
+        words = _("Done. %(phone)s invited you.")
+        messages.success(self.request, words % {"phone": phones.mask(inviter.phone)})
+        return redirect("profile")
+
+    def context(self) -> dict[str, object]:
+        user = self.request.visitor
+        profile = services.profile_of(user=user)
+        link = self.request.build_absolute_uri(reverse("invite", args=[profile.invite_code]))
+        cursor = self.request.GET.get("cursor")
+        return {
+            "profile": profile,
+            "link": link,
+            "qr": pictures.qr(link),
+            "arrivals": pictures.bars(services.arrivals(user=user)),
+            "people": services.referrals(user=user, cursor=cursor, first=PEOPLE_A_PAGE),
+            "sessions": services.sessions_of(user=user),
+        }
+
+
+class EndSession(visitor.SignedInOnly, View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return redirect("profile")
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        services.end_session(user=request.visitor, session_id=request.POST.get("session", ""))
+        messages.success(request, _("That browser is signed out."))
+        return redirect("profile")

@@ -1,0 +1,115 @@
+"""The way in: a phone number, a code, and out again."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views import View
+
+from users import services
+from users.errors import ChallengeRequired
+from users.forms import PageForm, ResendCodeForm, SendCodeForm, VerifyCodeForm
+from users.pages import invitations, visitor
+from users.pages.form_page import FormPage
+
+
+class Start(visitor.SignedOutOnly, FormPage):
+    """The front page. Its form goes to /send-code/."""
+
+    http_method_names = ("get", "head", "options")
+    form_class = SendCodeForm
+    template_name = "users/home.html"
+
+    def context(self) -> dict[str, object]:
+        return {"pending": invitations.pending(self.request)}
+
+
+class SendCode(visitor.SignedOutOnly, FormPage):
+    form_class = SendCodeForm
+    template_name = "users/send_code.html"
+
+    def submit(self, phone: str) -> HttpResponse:
+        return _send(self.request, phone)
+
+    def context(self) -> dict[str, object]:
+        return {"pending": invitations.pending(self.request)}
+
+
+class VerifyCode(visitor.SignedOutOnly, FormPage):
+    form_class = VerifyCodeForm
+    template_name = "users/verify_code.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if _awaited(request) is None:
+            return redirect("page_send_code")
+        return super().get(request)
+
+    def submit(self, code: str) -> HttpResponse:
+        signed_in = services.verify_code(
+            code=code, challenge=_challenge(self.request), client=visitor.client(self.request)
+        )
+        visitor.admit(self.request, signed_in.session)
+        invitations.accept_pending(self.request, signed_in.user)
+        response = visitor.onwards(self.request)
+        response.delete_cookie(settings.CHALLENGE_COOKIE_NAME)
+        return response
+
+    def show(self, form: PageForm, **answer) -> HttpResponse:
+        self.awaited = _awaited(self.request)
+        form.fields["code"].widget.attrs["data-digits"] = self.awaited.digits if self.awaited else settings.OTP_DIGITS
+        return super().show(form, **answer)
+
+    def context(self) -> dict[str, object]:
+        return {"awaited": self.awaited, "pending": invitations.pending(self.request)}
+
+
+class ResendCode(VerifyCode):
+    """Another code to the number the last one went to; the number need not travel again."""
+
+    form_class = ResendCodeForm
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return redirect("page_verify_code")
+
+    def submit(self, code: str) -> HttpResponse:
+        awaited = _awaited(self.request)
+        if awaited is None:
+            raise ChallengeRequired()
+        return _send(self.request, awaited.phone)
+
+
+class Logout(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Asks first: a link that signs out could be put anywhere."""
+        return render(request, "users/logout.html") if visitor.identify(request) else redirect("home")
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        user = visitor.identify(request)
+        if user:
+            services.logout(user=user)
+            visitor.forget(request)
+            messages.success(request, _("You are signed out."))
+        return redirect("home")
+
+
+def _send(request: HttpRequest, phone: str) -> HttpResponse:
+    """Redirects after sending, so that neither back nor refresh sends a second message."""
+    sent = services.request_code(phone=phone, challenge=_challenge(request), client=visitor.client(request))
+    response = redirect("page_verify_code")
+    response.set_cookie(
+        settings.CHALLENGE_COOKIE_NAME,
+        sent.challenge,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.CHALLENGE_COOKIE_SECURE,
+    )
+    return response
+
+
+def _awaited(request: HttpRequest) -> services.AwaitedCode | None:
+    return services.awaited_code(challenge=_challenge(request), client=visitor.client(request))
+
+
+def _challenge(request: HttpRequest) -> str | None:
+    return request.COOKIES.get(settings.CHALLENGE_COOKIE_NAME)

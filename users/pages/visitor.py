@@ -1,0 +1,77 @@
+"""Who is looking. Django's session holds the id of our own session's row, which decides, and never a sign-in of Django's.
+
+So a session that was won by SMS does not open the admin site, and one that is ended anywhere is ended here.
+"""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import rotate_token
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from users import clients, tokens
+from users.models import Session, User
+
+SESSION_ID, NEXT, INVITE = "sid", "next", "invite"
+
+
+def identify(request: HttpRequest) -> User | None:
+    """The signed-in visitor with `user.session` set, also as `request.visitor`, where the templates find it."""
+    session_id = request.session.get(SESSION_ID)
+    request.visitor = tokens.resume(session_id) if session_id else None
+    if session_id and request.visitor is None:
+        forget(request)
+        messages.info(request, _("This session has been ended. Sign in again."))
+    return request.visitor
+
+
+def client(request: HttpRequest) -> clients.Client:
+    host = request.get_host().rsplit(":", 1)[0]
+    return clients.identify(request.META, host=host, trusted_proxies=settings.TRUSTED_PROXY_COUNT)
+
+
+def admit(request: HttpRequest, session: Session) -> None:
+    """Sign this browser in, under a new cookie: one that somebody planted before is worth nothing (session fixation)."""
+    request.session.cycle_key()
+    request.session[SESSION_ID] = str(session.id)
+    rotate_token(request)
+
+
+def forget(request: HttpRequest) -> None:
+    request.session.flush()
+
+
+def remember_next(request: HttpRequest) -> None:
+    """Keep `?next=` for after the sign-in, if it leads to our own host."""
+    wanted = request.GET.get("next", "")
+    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+        request.session[NEXT] = wanted
+
+
+def onwards(request: HttpRequest) -> HttpResponse:
+    """To where the visitor was going before the sign-in came in between."""
+    return redirect(request.session.pop(NEXT, None) or reverse("profile"))
+
+
+class SignedOutOnly:
+    """A view for those who are not signed in yet; the others are not asked again."""
+
+    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        if request.method == "GET":
+            remember_next(request)
+        if identify(request):
+            return onwards(request)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class SignedInOnly:
+    """A view for those who are signed in; the others may do that first, and come back."""
+
+    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        if not identify(request):
+            back = f"?next={request.path}" if request.method == "GET" else ""
+            return redirect(reverse("page_send_code") + back)
+        return super().dispatch(request, *args, **kwargs)

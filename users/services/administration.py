@@ -1,0 +1,38 @@
+"""What those who run the service may do to people's accounts."""
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from users import codes
+from users.errors import DomainError
+from users.models import Session, User
+from users.services.arguments import normalise_phone
+
+
+def find_user(*, phone_or_code: str) -> User | None:
+    """The user with exactly that phone number or invite code, each in any form people write it."""
+    for field, read in (("invite_code", codes.normalise_invite_code), ("phone", normalise_phone)):
+        try:
+            wanted = Q(**{field: read(phone_or_code)})
+        except DomainError:
+            continue
+        user = User.objects.filter(wanted).first()
+        if user:
+            return user
+    return None
+
+
+def switch_users(*, users: QuerySet[User], active: bool) -> int:
+    """Let users in again, or keep them out and end their sessions. Returns how many that changed."""
+    with transaction.atomic():
+        changed = list(users.filter(is_active=not active).values_list("pk", flat=True))
+        User.objects.filter(pk__in=changed).update(is_active=active)
+        if not active:
+            end_sessions(sessions=Session.objects.filter(user__in=changed))
+    return len(changed)
+
+
+def end_sessions(*, sessions: QuerySet[Session]) -> int:
+    """From their next request on these are signed out. Returns how many were not ended before."""
+    return sessions.filter(ended_at=None).update(ended_at=Now())

@@ -1,0 +1,44 @@
+"""Between the message and the code: what somebody who holds a challenge may know."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils import timezone
+
+from users import limits
+from users.clients import Client
+from users.models import Challenge, Message
+from users.services.arguments import parse_id
+
+
+@dataclass(frozen=True)
+class AwaitedCode:
+    """`phone` is the one the holder asked for. Times in seconds, 0 when over; `message` is shown in a demo only."""
+
+    phone: str
+    digits: int
+    expires_in: int
+    resend_in: int
+    attempts_left: int
+    message: str | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.expires_in > 0 and self.attempts_left > 0
+
+
+def awaited_code(*, challenge: str | None, client: Client) -> AwaitedCode | None:
+    """What became of the code that was sent for `challenge`; None when no such code was, or it has been used."""
+    challenge_id = parse_id(challenge)
+    sent = Challenge.objects.filter(id=challenge_id, used_at=None).first() if challenge_id else None
+    if sent is None:
+        return None
+    is_open = sent.slot is not None
+    return AwaitedCode(
+        phone=sent.phone,
+        digits=settings.OTP_DIGITS,
+        expires_in=max(0, round((sent.expires_at - timezone.now()).total_seconds())) if is_open else 0,
+        resend_in=limits.wait_before_send(phone=sent.phone, address=client.address),
+        attempts_left=max(0, settings.OTP_TRIES - sent.attempts),
+        message=Message.objects.newest_to(sent.phone) if settings.DEMO else None,
+    )
