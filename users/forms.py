@@ -26,7 +26,7 @@ class SendCodeForm(PageForm):
         label=_("Your phone number"),
         max_length=60,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
-        help_text=_("Any usual form: 8 913 674-00-00 or +7 913 674-00-00"),
+        help_text=_("For example, +7 913 674-00-00"),
     )
 
 
@@ -35,7 +35,7 @@ class VerifyCodeForm(PageForm):
         label=_("Code from the message"),
         max_length=60,
         widget=forms.TextInput(
-            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", "autofocus": True}
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
         ),
     )
 
