@@ -1,15 +1,25 @@
-"""The admin site's own front page: what happened on each of the last days."""
+"""The admin site: who comes in needs a password, and sees first what happened on each of the last days."""
 
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from users import services
 
 
+class LoginForm(AdminAuthenticationForm):
+    """A phone number in any usual form, and a password."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["username"].widget.attrs |= {"maxlength": 60, "type": "tel"}
+
+
 class Site(admin.AdminSite):
     site_header = site_title = "Zovi"
     index_title = _("Administration")
+    login_form = LoginForm
     index_template = "users/admin_index.html"
 
     def index(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:

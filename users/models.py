@@ -52,23 +52,31 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, phone: str, password: str) -> "User":
         """Raises ValidationError, which `manage.py createsuperuser` shows in one line."""
-        try:
-            phone = _normalise(phone)
-        except errors.DomainError as error:
-            raise ValidationError(error.detail) from None
-        user = self.draw(phone)
+        user = self.draw(self.model._meta.get_field("phone").clean(phone, None))
         user.is_staff = user.is_superuser = True
         user.set_password(password)
         user.save(force_insert=True)
         return user
 
 
+class PhoneField(models.CharField):
+    """Takes a number in any usual form and keeps it in E.164; to the database a text like any other."""
+
+    def clean(self, value: str, model_instance: models.Model | None) -> str:
+        try:
+            return super().clean(_normalise(value), model_instance)
+        except errors.DomainError as error:
+            raise ValidationError(error.detail) from None
+
+    def deconstruct(self) -> tuple:
+        name, _path, arguments, options = super().deconstruct()
+        return name, "django.db.models.CharField", arguments, options
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # None when its owner has left; then the key is what is left of it.
-    phone = models.CharField(
-        _("phone"), max_length=16, unique=True, null=True, help_text=_("E.164, such as +79136740000")
-    )
+    phone = PhoneField(_("phone"), max_length=16, unique=True, null=True, help_text=_("E.164, such as +79136740000"))
     phone_key = models.CharField(max_length=32, null=True, editable=False, db_index=True)
     invite_code = models.CharField(_("invite code"), max_length=6, unique=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)

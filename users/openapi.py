@@ -1,5 +1,7 @@
 """What the OpenAPI description says of each REST call beyond what the code shows: errors and examples."""
 
+import copy
+
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -54,7 +56,7 @@ class ErrorAnswer(serializers.Serializer):
 
     def get_fields(self):
         # `fields` is a property of every serializer, so the declared one has to come from here.
-        return self._declared_fields.copy()
+        return copy.deepcopy(self._declared_fields)  # a field knows its serializer, so each needs its own
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
