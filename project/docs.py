@@ -1,6 +1,9 @@
 """Swagger UI and ReDoc from files of our own server, under a CSP as narrow as each of them allows."""
 
 from csp.decorators import csp_update
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 
 # Pictures of both are data: URLs in their style sheets. (csp_update adds to the policy of the settings.)
@@ -15,3 +18,8 @@ swagger = csp_update({"img-src": _PICTURES})(SpectacularSwaggerSplitView.as_view
 redoc = csp_update({"img-src": _PICTURES, "style-src": [_EMPTY_STYLE, _SCROLL_BAR]})(
     SpectacularRedocView.as_view(url_name="schema")
 )
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """For what browsers ask for on their own, beside answers that are no pages."""
+    return redirect(static("users/icon.svg"))

@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/docs/swagger/", docs.swagger, name="swagger"),
     path("redoc/", docs.redoc, name="redoc"),
     path("admin/", admin.site.urls),
+    path("favicon.ico", docs.favicon),
     path("", include("users.page_urls")),
     path("livez", health.livez),
     path("readyz", health.readyz),
