@@ -9,3 +9,7 @@ class HashedFiles(CompressedManifestStaticFilesStorage):
     patterns = tuple(
         (glob, references) for glob, references in CompressedManifestStaticFilesStorage.patterns if glob == "*.css"
     )
+
+    def stored_name(self, name: str) -> str:
+        """Where nothing has been collected pages lack their looks, but stand."""
+        return super().stored_name(name) if self.hashed_files else name

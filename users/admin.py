@@ -1,4 +1,4 @@
-"""For those who keep the service running. Needs a password; phones are masked in every list; nothing is deleted here."""
+"""For those who keep the service running. Lists show phones masked; nothing is deleted here."""
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
@@ -66,7 +66,7 @@ class Users(UserAdmin):
 
     @admin.display(description=_("phone"), ordering="phone")
     def masked_phone(self, user: User) -> str:
-        return phones.mask(user.phone)
+        return _shown(user.phone)
 
     @admin.display(description=_("who invited"))
     def invited_by(self, user: User) -> str:
@@ -117,7 +117,7 @@ class Challenges(LookOnly):
 
     @admin.display(description=_("phone"))
     def masked_phone(self, challenge: Challenge) -> str:
-        return phones.mask(challenge.phone)
+        return _shown(challenge.phone)
 
 
 @admin.register(Session)
@@ -145,4 +145,9 @@ class Sessions(LookOnly):
 
 
 def _who(user: User) -> str:
-    return f"{phones.mask(user.phone)} · {user.invite_code}"
+    return f"{_shown(user.phone)} · {user.invite_code}"
+
+
+def _shown(phone: str | None) -> str:
+    """Masked; a dash for those who have left, of whose number a pseudonym is kept at most."""
+    return phones.mask(phone) if phone and phone.startswith("+") else "–"

@@ -9,8 +9,8 @@ from users.errors import DomainError
 class PageForm(forms.Form):
     """A form whose first field is what the page is about; fields are called as the services' arguments are."""
 
-    attempts_left: int | None = None
-    retry_after: int | None = None
+    attempts_left: object = None
+    retry_after: object = None
 
     def refuse(self, error: DomainError) -> None:
         """Put the words of a refusal beside the field they are about."""
@@ -34,9 +34,7 @@ class VerifyCodeForm(PageForm):
     code = forms.CharField(
         label=_("Code from the message"),
         max_length=60,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}),
     )
 
 

@@ -1,6 +1,7 @@
 """Who may send, guess and try. Every limit is a row of a table, counted over the rows that exist anyway."""
 
 import json
+import math
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +103,15 @@ def admit_send(challenge: Challenge, *, hashes: dict[int, str]) -> int:
     return digits
 
 
+def wait_before_send(*, phone_key: str, address: str) -> int:
+    """Whole seconds until `admit_send` would let another message out; 0: at once."""
+    values: dict[str, object] = {"phone_key": phone_key, "address": address}
+    reached = _questions(_every_rate(SENDS), values)
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH asked AS {_SENDER} SELECT max(wait) FROM ({reached}) AS reached (which, wait)", values)
+        return max(0, math.ceil(cursor.fetchone()[0] or 0))
+
+
 def code_lengths() -> set[int]:
     """Every length `admit_send` may choose."""
     longer = {max(STEP_UP_DIGITS, settings.OTP_DIGITS)} if settings.OTP_FAILURES_PER_PHONE else set()
@@ -152,13 +162,9 @@ def _admit(limits: tuple[Limit, ...], asked: str, action: str, *, turns: list[st
     Two statements in one round trip, which PostgreSQL runs as one transaction: first wait for one's turn, so that of
     those who share a limit no two can both be the last it allows; then, on what they left, look and act.
     """
-    every = [(limit, rate) for limit in limits for rate in limit.rates()]
+    every = _every_rate(limits)
     turns = sorted({*turns, *(limit.turn for limit, _ in every)})
-    questions = []
-    for number, (limit, rate) in enumerate(every):
-        values |= {f"window{number}": rate.window, f"count{number}": rate.count}
-        questions.append(_question(number, limit))
-    reached = " UNION ALL ".join(questions) or "SELECT 0, 0 WHERE false"
+    reached = _questions(every, values)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT pg_advisory_xact_lock(hashtextextended(turn, 0))
@@ -179,6 +185,19 @@ def _admit(limits: tuple[Limit, ...], asked: str, action: str, *, turns: list[st
         events.limit_reached(limit.setting, by_everybody=limit.turn == EVERYBODY)
         raise limit.error(retry_after=float(wait))
     return tuple(done)
+
+
+def _every_rate(limits: tuple[Limit, ...]) -> list[tuple[Limit, Rate]]:
+    return [(limit, rate) for limit in limits for rate in limit.rates()]
+
+
+def _questions(every: list[tuple[Limit, Rate]], values: dict[str, object]) -> str:
+    """A row (which, wait) for each rate that has been reached. Adds to `values` what it asks with."""
+    questions = []
+    for number, (limit, rate) in enumerate(every):
+        values |= {f"window{number}": rate.window, f"count{number}": rate.count}
+        questions.append(_question(number, limit))
+    return " UNION ALL ".join(questions) or "SELECT 0, 0 WHERE false"
 
 
 def _question(number: int, limit: Limit) -> str:

@@ -22,12 +22,12 @@ class FormPage(View):
         if not form.is_valid():
             return self.show(form, status=400)
         try:
-            return self.submit(**form.cleaned_data)
+            return self.submit(form.cleaned_data)
         except DomainError as error:
             form.refuse(error)
             return self.show(form, status=error.status, headers=error.headers())
 
-    def submit(self, **given: str) -> HttpResponse:
+    def submit(self, given: dict[str, str]) -> HttpResponse:
         raise NotImplementedError
 
     def show(self, form: PageForm, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:

@@ -21,8 +21,8 @@ class Profile(visitor.SignedInOnly, FormPage):
     form_class = ActivateForm
     template_name = "users/profile.html"
 
-    def submit(self, invite_code: str) -> HttpResponse:
-        inviter = services.activate_invite(user=self.request.visitor, invite_code=invite_code)
+    def submit(self, given: dict[str, str]) -> HttpResponse:
+        inviter = services.activate_invite(user=self.request.visitor, invite_code=given["invite_code"])
         words = _("Done. %(phone)s invited you.")
         messages.success(self.request, words % {"phone": phones.mask(inviter.phone)})
         return redirect("profile")

@@ -9,7 +9,7 @@ from django.views import View
 
 from users import services
 from users.errors import ChallengeRequired
-from users.forms import PageForm, ResendCodeForm, SendCodeForm, VerifyCodeForm
+from users.forms import ResendCodeForm, SendCodeForm, VerifyCodeForm
 from users.pages import invitations, visitor
 from users.pages.form_page import FormPage
 
@@ -29,8 +29,8 @@ class SendCode(visitor.SignedOutOnly, FormPage):
     form_class = SendCodeForm
     template_name = "users/send_code.html"
 
-    def submit(self, phone: str) -> HttpResponse:
-        return _send(self.request, phone)
+    def submit(self, given: dict[str, str]) -> HttpResponse:
+        return _send(self.request, given["phone"])
 
     def context(self) -> dict[str, object]:
         return {"pending": invitations.pending(self.request)}
@@ -45,9 +45,9 @@ class VerifyCode(visitor.SignedOutOnly, FormPage):
             return redirect("page_send_code")
         return super().get(request)
 
-    def submit(self, code: str) -> HttpResponse:
+    def submit(self, given: dict[str, str]) -> HttpResponse:
         signed_in = services.verify_code(
-            code=code, challenge=_challenge(self.request), client=visitor.client(self.request)
+            code=given["code"], challenge=_challenge(self.request), client=visitor.client(self.request)
         )
         visitor.admit(self.request, signed_in.session)
         invitations.accept_pending(self.request, signed_in.user)
@@ -55,13 +55,8 @@ class VerifyCode(visitor.SignedOutOnly, FormPage):
         response.delete_cookie(settings.CHALLENGE_COOKIE_NAME)
         return response
 
-    def show(self, form: PageForm, **answer) -> HttpResponse:
-        self.awaited = _awaited(self.request)
-        form.fields["code"].widget.attrs["data-digits"] = self.awaited.digits if self.awaited else settings.OTP_DIGITS
-        return super().show(form, **answer)
-
     def context(self) -> dict[str, object]:
-        return {"awaited": self.awaited, "pending": invitations.pending(self.request)}
+        return {"awaited": _awaited(self.request), "pending": invitations.pending(self.request)}
 
 
 class ResendCode(VerifyCode):
@@ -72,7 +67,7 @@ class ResendCode(VerifyCode):
     def get(self, request: HttpRequest) -> HttpResponse:
         return redirect("page_verify_code")
 
-    def submit(self, code: str) -> HttpResponse:
+    def submit(self, given: dict[str, str]) -> HttpResponse:
         awaited = _awaited(self.request)
         if awaited is None:
             raise ChallengeRequired()

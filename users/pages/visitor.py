@@ -1,4 +1,4 @@
-"""Who is looking. Django's session holds the id of our own session's row, which decides, and never a sign-in of Django's.
+"""Who is looking. Django's session holds the id of our own session's row, which decides; never a sign-in of Django's.
 
 So a session that was won by SMS does not open the admin site, and one that is ended anywhere is ended here.
 """
@@ -34,7 +34,7 @@ def client(request: HttpRequest) -> clients.Client:
 
 
 def admit(request: HttpRequest, session: Session) -> None:
-    """Sign this browser in, under a new cookie: one that somebody planted before is worth nothing (session fixation)."""
+    """Sign this browser in, under a new cookie: a planted one is worth nothing then (session fixation)."""
     request.session.cycle_key()
     request.session[SESSION_ID] = str(session.id)
     rotate_token(request)

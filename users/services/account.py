@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import transaction
 
 from users import codes, events, phones
-from users.models import NO_PASSWORD, Activation, Challenge, User
+from users.models import NO_PASSWORD, Activation, Challenge, Message, User
 from users.services.sign_in import confirm_code
 
 
@@ -51,6 +51,7 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
     phone_key = codes.key_of_phone(user.phone, pepper=settings.OTP_PEPPER)
     with transaction.atomic():
         Challenge.objects.filter(phone_key=phone_key).update(phone="", slot=None)
+        Message.objects.filter(phone=user.phone).delete()
         user.sessions.all().delete()
         user.groups.clear()
         user.user_permissions.clear()

@@ -36,9 +36,9 @@ def awaited_code(*, challenge: str | None, client: Client) -> AwaitedCode | None
     is_open = sent.slot is not None
     return AwaitedCode(
         phone=sent.phone,
-        digits=settings.OTP_DIGITS,
+        digits=sent.digits,
         expires_in=max(0, round((sent.expires_at - timezone.now()).total_seconds())) if is_open else 0,
-        resend_in=limits.wait_before_send(phone=sent.phone, address=client.address),
+        resend_in=limits.wait_before_send(phone_key=sent.phone_key, address=client.address),
         attempts_left=max(0, settings.OTP_TRIES - sent.attempts),
         message=Message.objects.newest_to(sent.phone) if settings.DEMO else None,
     )

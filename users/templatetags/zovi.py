@@ -32,11 +32,11 @@ _SYSTEMS = {
 
 
 @register.filter
-def phone(e164: str) -> str:
-    """`+79136740012` → `+7 913 674-00-12`"""
-    return phonenumbers.format_number(
-        phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL
-    )
+def phone(e164: str | None) -> str:
+    """`+79136740012` → `+7 913 674-00-12`; None is what is left of somebody who has left."""
+    if e164 is None:
+        return _("somebody who has left")
+    return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 @register.filter

@@ -54,7 +54,7 @@ addEventListener("pageshow", (event) => { if (event.persisted) location.reload()
 
 const code = document.getElementById("id_code");
 if (code && document.querySelector("[data-code] .act")) {
-  const digits = Number(code.dataset.digits);
+  const digits = Number(code.form.dataset.code);
   const waiting = new AbortController();
   const take = (text) => {
     code.value = text.replace(/\D/g, "").slice(0, 6);
