@@ -1,0 +1,107 @@
+"""What every response carries, and what an error looks like on a page."""
+
+import re
+
+import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
+from django.test import Client
+
+from users.errors import NotFound, TooManyRequests
+from users.pages import inbox
+
+pytestmark = pytest.mark.django_db
+ADDRESSES = [
+    "/",
+    "/send-code/",
+    "/dev/inbox/",
+    "/nothing/",
+    "/i/ZZZZZZ/",
+    "/admin/login/",
+    "/api/docs/swagger/",
+    "/api/docs/swagger/?script=",
+    "/redoc/",
+    "/api/schema/",
+    "/api/users/me/",
+    "/api/nothing/",
+    "/livez",
+]
+
+
+@pytest.fixture
+def page() -> Client:
+    return Client(raise_request_exception=False)
+
+
+def policy_of(response) -> dict[str, list[str]]:
+    parts = [part.split() for part in response.headers["Content-Security-Policy"].split(";")]
+    return {name: sources for name, *sources in parts}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_response_carries_the_headers(page, address):
+    response = page.get(address)
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "same-origin"
+    assert response.headers["X-Frame-Options"] == "DENY"
+    assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "camera=()" in response.headers["Permissions-Policy"]
+    assert "no-store" in response.headers["Cache-Control"]
+    policy = policy_of(response)
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == ["'none'"]
+    assert policy["script-src"] == policy["connect-src"] == policy["form-action"] == ["'self'"]
+    assert not re.search(r"unsafe|https?:|\*", response.headers["Content-Security-Policy"])
+
+
+def test_the_documentation_pages_alone_may_have_more(page):
+    plain = policy_of(page.get("/"))
+    assert plain["style-src"] == plain["img-src"] == ["'self'"]
+    for address, more in (("/api/docs/swagger/", {"img-src"}), ("/redoc/", {"img-src", "style-src"})):
+        policy = policy_of(page.get(address))
+        assert {name for name in policy if policy[name] != plain[name]} == more
+
+
+def test_a_body_that_is_too_large_is_refused_in_words(page):
+    refused = page.post("/send-code/", {"phone": "1" * 70_000}, headers={"Accept-Language": "ru"})
+    assert refused.status_code == 413
+    assert "Запрос слишком большой." in refused.content.decode()
+    assert refused.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (SuspiciousOperation, 400, "The request could not be read."),
+        (PermissionDenied, 403, "This is not allowed."),
+        (NotFound, 404, "There is nothing here."),
+        (ValueError("a secret"), 500, "Something went wrong on our side."),
+        (OperationalError("a secret"), 503, "We cannot answer right now."),
+    ],
+)
+def test_an_error_is_a_page_of_ours(page, monkeypatch, error, status, words):
+    def fails(**_):
+        raise error
+
+    monkeypatch.setattr(inbox.services, "inbox", fails)
+    response = page.get("/dev/inbox/")
+    assert response.status_code == status
+    html = response.content.decode()
+    assert words in html
+    assert "users/zovi.css" in html
+    assert html.count("<h1") == 1
+    assert "secret" not in html
+
+
+def test_a_page_that_is_asked_for_too_often_says_how_long_to_wait(page, monkeypatch):
+    def fails(**_):
+        raise TooManyRequests(retry_after=1801)
+
+    monkeypatch.setattr(inbox.services, "inbox", fails)
+    response = page.get("/dev/inbox/")
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "1801"
+    assert '<span data-left="1801">31 minutes</span>' in response.content.decode()
+
+
+def test_the_schema_can_be_read_more_than_once(page):
+    assert [page.get("/api/schema/").status_code for _ in range(3)] == [200, 200, 200]

@@ -1,0 +1,105 @@
+"""Swagger UI, ReDoc and the admin site in a real browser: complete, usable, and from our own server alone."""
+
+import pytest
+import yaml
+
+from conftest import ALICE, BOB
+from tests.browser import zovi
+from users import tokens
+from users.models import Session, User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORD = "correct horse battery"
+
+
+class Swagger:
+    def __init__(self, page, url: str):
+        self.page = page
+        page.goto(f"{url}/api/docs/swagger/")
+        page.locator(".opblock").first.wait_for()
+
+    def call(self, name: str, path: str, **parameters: str) -> tuple[int, dict]:
+        """Press "Try it out" and "Execute", with the example as it stands."""
+        operation = self.page.locator(f"#operations-users-{name}")
+        if "is-open" not in operation.get_attribute("class"):
+            operation.locator(".opblock-summary-control").click()
+            operation.locator(".try-out__btn").click()
+        for parameter, value in parameters.items():
+            operation.locator(f"tr[data-param-name={parameter}] input").fill(value)
+        with self.page.expect_response(f"**/api/users/{path}") as response:
+            operation.locator("button.execute").click()
+        shown = operation.locator(".live-responses-table tbody .response-col_status").first
+        shown.wait_for()
+        answer = response.value
+        self.page.wait_for_timeout(100)  # the next example is set by the page after it has shown this answer
+        return answer.status, (answer.json() if answer.status != 204 else {})
+
+
+def test_each_example_of_swagger_succeeds_as_it_stands(live_server, visit):
+    bob, _ = User.objects.get_or_register(BOB)
+    swagger = Swagger(visit.page, live_server.url)
+    assert swagger.call("sendOTP", "send_otp/")[0] == 200
+    status, signed_in = swagger.call("auth", "auth/")
+    assert (status, signed_in["phone_number"]) == (200, ALICE)
+    status, me = swagger.call("me", "me/")
+    assert (status, me["phone_number"]) == (200, ALICE)
+    assert swagger.call("refs", "me/refs/")[0] == 200
+    assert swagger.call("refreshToken", "token/refresh/")[0] == 200
+    status, other = swagger.call("userPage", f"{bob.id}/", user_id=str(bob.id))
+    assert (status, other["phone_number"]) == (200, "+7 913 ***-**-12")
+    assert swagger.call("logout", "logout/")[0] == 204
+    assert Session.objects.get().ended_at
+    zovi.picture(visit.page, "swagger")
+    assert visit.complaints == []
+    assert visit.foreign(live_server.url) == []
+
+
+def test_the_authorize_button_takes_a_token(live_server, visit, browser):
+    alice, _ = User.objects.get_or_register(ALICE)
+    token = tokens.issue(tokens.open_session(alice, browser)).access
+    swagger = Swagger(visit.page, live_server.url)
+    visit.page.locator(".btn.authorize").click()
+    visit.page.locator(".modal-ux input").fill(token)
+    visit.page.locator(".modal-ux .btn.authorize").click()
+    visit.page.locator(".modal-ux .btn-done").click()
+    status, me = swagger.call("me", "me/")
+    assert (status, me["phone_number"]) == (200, ALICE)
+    assert visit.complaints == []
+
+
+def test_redoc_shows_every_call(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/redoc/")
+    page.get_by_role("heading", name="sendOTP").first.wait_for()
+    schema = yaml.safe_load(page.request.get(f"{live_server.url}/api/schema/").text())
+    operations = {operation["operationId"] for path in schema["paths"].values() for operation in path.values()}
+    shown = {heading.strip() for heading in page.locator("h2").all_inner_texts()}
+    assert len(operations) >= 8
+    assert operations <= shown
+    page.wait_for_load_state("networkidle")
+    zovi.picture(page, "redoc")
+    assert visit.complaints == []
+    assert visit.foreign(live_server.url) == []
+
+
+def test_the_admin_site_works_under_the_same_policy(live_server, visit):
+    User.objects.create_superuser("+79261234567", PASSWORD)
+    User.objects.get_or_register(ALICE)
+    page = visit.page
+    page.goto(f"{live_server.url}/admin/")
+    page.fill("#id_username", "8 926 123-45-67")
+    page.fill("#id_password", PASSWORD)
+    page.click("[type=submit]")
+    page.get_by_text("The last days").wait_for()
+    zovi.picture(page, "admin")
+    page.goto(f"{live_server.url}/admin/users/user/")
+    zovi.picture(page, "admin-users")
+    page.fill("#searchbar", "8 (913) 674-00-00")
+    page.get_by_role("button", name="Find").click()
+    page.wait_for_url("**/change/")
+    zovi.picture(page, "admin-user")
+    for model in ("activation", "challenge", "session"):
+        page.goto(f"{live_server.url}/admin/users/{model}/")
+    assert not [address for address in visit.requests if "913" in address]
+    assert visit.complaints == []
+    assert visit.foreign(live_server.url) == []

@@ -1,0 +1,186 @@
+"""Every page and state: for everybody to use, on any screen, light, quiet, and from our own server alone."""
+
+import re
+
+import pytest
+
+from conftest import ALICE, BOB, CHARLIE
+from project.env import ROOT
+from tests.browser import zovi
+from tests.browser.conftest import skip_unless_ci
+from users.models import Activation, User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LEAST, MOST = {"width": 360, "height": 740}, {"width": 1920, "height": 1080}
+MOST_BYTES = 100_000  # a page, on the first visit
+
+
+def people_came_to(owner: User, count: int) -> None:
+    for number in range(count):
+        invitee, _ = User.objects.get_or_register(f"+7926123{number:04}")
+        Activation.objects.create(inviter=owner, invitee=invitee)
+
+
+def every_state(page, url):
+    """Walks through all of it, and stops at each state with its name."""
+    bob, _ = User.objects.get_or_register(BOB)
+    charlie, _ = User.objects.get_or_register(CHARLIE)
+    for name, address in (
+        ("home", "/"),
+        ("send-code", "/send-code/"),
+        ("404", "/nothing/"),
+        ("invite-404", "/i/ZZZZZZ/"),
+        ("inbox-empty", "/dev/inbox/"),
+        ("invite", f"/i/{bob.invite_code}/"),
+        ("home-invited", "/"),
+    ):
+        page.goto(f"{url}{address}")
+        yield name
+    page.goto(f"{url}/send-code/")
+    page.fill("#id_phone", "12")
+    page.click("form.card button")
+    page.get_by_role("alert").wait_for()
+    yield "send-code-refused"
+    zovi.ask_for_code(page, ALICE)
+    yield "verify-code"
+    right = zovi.code_on_the_page(page)
+    for left in ("2 ", "1 ", ""):
+        page.fill("#id_code", zovi.wrong(right))
+        page.locator(f".error:has-text('{left}')").wait_for()
+        page.wait_for_load_state()
+        yield f"verify-code-refused-{left.strip() or 0}"
+        if page.locator("[data-code] button").count() == 0:
+            break
+    page.goto(f"{url}/verify-code/")
+    yield "verify-code-over"
+    zovi.sign_in(page, url, ALICE)
+    yield "profile-invited"
+    alice = User.objects.get(phone=ALICE)
+    people_came_to(alice, 25)
+    page.goto(f"{url}/profile/")
+    yield "profile-people"
+    page.click("[rel=next]")
+    yield "profile-people-older"
+    for name, address in (
+        ("logout", "/logout/"),
+        ("inbox", "/dev/inbox/"),
+        ("invite-own", f"/i/{alice.invite_code}/"),
+        ("invite-done", f"/i/{bob.invite_code}/"),
+        ("invite-taken", f"/i/{charlie.invite_code}/"),
+    ):
+        page.goto(f"{url}{address}")
+        yield name
+    Activation.objects.filter(invitee=alice).delete()
+    page.goto(f"{url}/i/{bob.invite_code}/")
+    yield "invite-open"
+    page.goto(f"{url}/profile/")
+    page.fill("#id_invite_code", "ZZZZZZ")
+    page.click("form:has(#id_invite_code) button")
+    page.get_by_role("alert").wait_for()
+    yield "profile-refused"
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not zovi.AXE.exists():
+        skip_unless_ci("axe-core is not here, because npm is missing or has no network")
+    return zovi.AXE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(zovi.PHONE, "light"), (zovi.DESK, "dark")], ids=["phone-light", "desk-dark"]
+)
+def test_axe_finds_nothing(live_server, chromium, axe, scheme, size):
+    context = chromium.new_context(viewport=size, locale="en", color_scheme=scheme, reduced_motion="reduce")
+    page, found, states = context.new_page(), {}, 0
+    for name in every_state(page, live_server.url):
+        states += 1
+        page.evaluate(axe)
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        problems = [(rule["id"], node["html"]) for rule in result["violations"] for node in rule["nodes"]]
+        found |= {name: problems} if problems else {}
+        zovi.picture(page, f"{name}-{size['width']}-{scheme}")
+    context.close()
+    assert found == {}
+    assert states > 20
+
+
+@pytest.mark.parametrize(
+    ("size", "language"),
+    [(LEAST, "ru"), (LEAST, "en"), (zovi.DESK, "ru"), (MOST, "en")],
+    ids=["360-ru", "360-en", "1280-ru", "1920-en"],
+)
+def test_nothing_is_cut_off_moves_or_is_too_small_to_hit(live_server, chromium, size, language):
+    context = chromium.new_context(viewport=size, locale=language, reduced_motion="reduce")
+    context.add_init_script("""window.moved = 0; new PerformanceObserver(list => {
+        for (const entry of list.getEntries()) window.moved += entry.value;
+    }).observe({type: "layout-shift", buffered: true})""")
+    page, faults = context.new_page(), []
+    for name in every_state(page, live_server.url):
+        wide, moved, small = page.evaluate("""() => [
+            document.documentElement.scrollWidth - innerWidth,
+            window.moved,
+            [...document.querySelectorAll("button, input:not([type=hidden]), .act, .second, nav a, footer a")]
+              .filter(element => element.checkVisibility() && element.getBoundingClientRect().height < 44)
+              .map(element => element.outerHTML),
+        ]""")
+        if wide > 0 or moved > 0.001 or small:
+            faults.append((name, wide, moved, small))
+        if size == LEAST:
+            zovi.picture(page, f"{name}-360-{language}")
+    context.close()
+    assert faults == []
+
+
+def test_every_page_is_quiet_and_asks_nobody_else(live_server, visit):
+    names = list(every_state(visit.page, live_server.url))
+    assert len(names) > 20
+    # Chromium itself reports every page whose status is an error.
+    assert [text for text in visit.complaints if not text.startswith("Failed to load resource: the server resp")] == []
+    assert visit.foreign(live_server.url) == []
+    assert visit.requests
+
+
+@pytest.mark.parametrize("address", ["/", "/profile/"])
+def test_a_first_visit_weighs_little(live_server, visit, address):
+    page = visit.page
+    zovi.sign_in(page, live_server.url, ALICE)
+    if address == "/":
+        page.context.clear_cookies()
+    people_came_to(User.objects.get(phone=ALICE), 25)
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    devtools.send("Network.clearBrowserCache")
+    sizes = []
+    devtools.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(f"{live_server.url}{address}", wait_until="networkidle")
+    assert len(sizes) >= 4
+    assert sum(sizes) < MOST_BYTES
+
+
+def test_keys_alone_lead_through_the_sign_in(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/send-code/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "id_phone"
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert float(outline.removesuffix("px")) >= 3
+    page.keyboard.type(ALICE)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/verify-code/")
+    page.keyboard.type(zovi.code_on_the_page(page))
+    page.wait_for_url("**/profile/")
+
+
+def test_the_stylesheet_knows_every_class_the_pages_use():
+    sheet = (ROOT / "users/static/users/zovi.css").read_text()
+    known = set(re.findall(r"\.([a-z][a-z-]*)", sheet))
+    pages = "".join(
+        path.read_text() for path in (ROOT / "users/templates/users").glob("*.html") if "admin" not in path.name
+    )
+    used = {name for value in re.findall(r'class="([^"{]*)"', pages) for name in value.split()}
+    assert used - known == set()

@@ -1,0 +1,175 @@
+"""Signing in and taking up an invitation: on a phone and a desk, with and without JavaScript, in both languages."""
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from conftest import ALICE, BOB
+from tests.browser import zovi
+from users.models import Activation, Challenge, Message, Session, User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORDS = {
+    "en": {"invites": "invites you", "came": "You came by the invitation of", "out": "You are signed out."},
+    "ru": {"invites": "приглашает вас", "came": "Добро пожаловать! Вас пригласил номер", "out": "Вы вышли."},
+}
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@pytest.mark.parametrize("size", [zovi.PHONE, zovi.DESK], ids=["phone", "desk"])
+def test_from_an_invite_link_to_the_profile_and_out(live_server, chromium, size, scripts, language):
+    bob, _ = User.objects.get_or_register(BOB)
+    context = chromium.new_context(viewport=size, locale=language, java_script_enabled=scripts)
+    page, words = context.new_page(), WORDS[language]
+    name = f"journey-{language}-{size['width']}{'' if scripts else '-no-scripts'}"
+
+    page.goto(f"{live_server.url}/i/{bob.invite_code}/")
+    assert page.locator("html").get_attribute("lang") == language
+    assert words["invites"] in page.inner_text("h1")
+    zovi.picture(page, f"{name}-1-invite")
+    zovi.ask_for_code(page, "8 913 674-00-00")
+    zovi.picture(page, f"{name}-2-code")
+    zovi.enter_code(page, zovi.code_on_the_page(page), by_itself=scripts)
+    assert f"{words['came']} +7 913 ***-**-12" in page.inner_text(".notice.success")
+    assert Activation.objects.get().inviter == bob
+    assert page.inner_text("#code") == User.objects.get(phone=ALICE).invite_code
+    picture = zovi.picture(page, f"{name}-3-profile")
+    [read] = zxingcpp.read_barcodes(Image.open(picture))
+    assert read.text == page.inner_text("#link") == f"{live_server.url}/i/{page.inner_text('#code')}/"
+
+    page.click("header form button")
+    assert page.inner_text(".notice") == words["out"]
+    assert Session.objects.get().ended_at
+    assert page.url == f"{live_server.url}/"
+    zovi.picture(page, f"{name}-4-out")
+    context.close()
+
+
+def test_the_person_sees_that_a_message_is_being_sent_and_sends_one(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/send-code/")
+    page.fill("#id_phone", ALICE)
+    with page.expect_navigation(url="**/verify-code/"):
+        seen = page.evaluate("""() => {
+            const form = document.querySelector("form.card"), button = form.querySelector("button");
+            form.requestSubmit();
+            form.requestSubmit();
+            return [button.ariaBusy, button.textContent, form.querySelector("[role=status]").textContent];
+        }""")
+    assert seen == ["true", "Sending…", "Sending…"]
+    assert Challenge.objects.count() == 1
+    assert visit.complaints == []
+
+
+def test_back_and_refresh_send_nothing(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/")
+    zovi.ask_for_code(page, ALICE)
+    page.reload()
+    page.go_back()
+    page.reload()
+    page.go_forward()
+    page.wait_for_selector("#id_code")
+    assert Challenge.objects.count() == 1
+    zovi.enter_code(page, zovi.code_on_the_page(page))
+
+
+def test_a_pasted_message_gives_its_code(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/")
+    zovi.ask_for_code(page, ALICE)
+    pasted = f"{zovi.code_on_the_page(page)[:2]} {zovi.code_on_the_page(page)[2:]}\n"
+    page.evaluate(
+        """text => { const data = new DataTransfer(); data.setData("text", text);
+           document.getElementById("id_code").dispatchEvent(
+             new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})) }""",
+        pasted,
+    )
+    page.wait_for_url("**/profile/")
+
+
+def test_the_field_asks_for_what_phones_fill_in(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/")
+    zovi.ask_for_code(page, ALICE)
+    code = page.locator("#id_code")
+    assert code.get_attribute("autocomplete") == "one-time-code"
+    assert code.get_attribute("inputmode") == "numeric"
+    assert page.evaluate("document.activeElement.id") == "id_code"
+    assert Message.objects.get().text.splitlines()[-1] == f"@localhost #{zovi.code_on_the_page(page)}"
+
+
+def test_the_resend_button_counts_down_and_then_works(live_server, visit, settings):
+    settings.OTP_RESEND_COOLDOWN = 2
+    page = visit.page
+    page.goto(f"{live_server.url}/")
+    zovi.ask_for_code(page, ALICE)
+    button = page.locator("form[action='/resend-code/'] button")
+    assert button.is_disabled()
+    assert button.inner_text() in {"Send again in 0:02", "Send again in 0:01"}
+    page.get_by_role("button", name="Send another code").wait_for()
+    with page.expect_navigation():
+        button.click()
+    assert Challenge.objects.count() == 2
+    zovi.enter_code(page, zovi.code_on_the_page(page))
+
+
+def test_a_wrong_code_is_refused_beside_the_field_and_kept(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/")
+    zovi.ask_for_code(page, ALICE)
+    typed = zovi.wrong(zovi.code_on_the_page(page))
+    page.fill("#id_code", typed)
+    assert "2 tries left." in page.get_by_role("alert").inner_text()
+    assert page.input_value("#id_code") == typed
+    zovi.picture(page, "code-wrong")
+    zovi.enter_code(page, zovi.code_on_the_page(page))
+
+
+def test_code_and_link_are_copied(live_server, visit):
+    page = visit.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    zovi.sign_in(page, live_server.url, ALICE)
+    for name in ("code", "link"):
+        page.click(f"[data-copy={name}]")
+        page.get_by_role("button", name="Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == page.inner_text(f"#{name}")
+    assert visit.complaints == []
+
+
+def test_the_link_is_shared_by_the_phones_own_menu(live_server, visit):
+    page = visit.page
+    page.add_init_script("navigator.share = async (what) => { window.shared = what }")
+    zovi.sign_in(page, live_server.url, ALICE)
+    page.get_by_role("button", name="Share").click()
+    assert page.evaluate("window.shared") == {"text": "I invite you to Zovi", "url": page.inner_text("#link")}
+
+
+def test_another_tab_can_finish_what_the_link_began(live_server, visit):
+    bob, _ = User.objects.get_or_register(BOB)
+    visit.page.goto(f"{live_server.url}/i/{bob.invite_code}/")
+    other = visit.page.context.new_page()
+    zovi.sign_in(other, live_server.url, ALICE)
+    assert Activation.objects.get().inviter == bob
+    visit.page.reload()
+    assert "You came by this invitation already." in visit.page.inner_text("main")
+
+
+def test_the_inbox_shows_new_messages_by_itself(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/dev/inbox/")
+    Message.objects.deliver(ALICE, "Zovi: 0421 is your sign-in code.\n\n@localhost #0421")
+    page.get_by_text("Zovi: 0421 is your sign-in code.").wait_for()
+    assert "+7 913 ***-**-00" in page.inner_text("article")
+    assert visit.complaints == []
+
+
+def test_the_inbox_reloads_without_scripts_too(live_server, chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/dev/inbox/")
+    Message.objects.deliver(ALICE, "Zovi: 0421 is your sign-in code.\n\n@localhost #0421")
+    page.get_by_text("Zovi: 0421 is your sign-in code.").wait_for()
+    context.close()

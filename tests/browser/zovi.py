@@ -1,0 +1,48 @@
+"""A person on our pages: what they do, and what can be seen of it."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from project.env import LOCAL, ROOT
+
+SCREENSHOTS = LOCAL / "screenshots"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
+
+
+def picture(page: Page, name: str) -> Path:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    path = SCREENSHOTS / f"{name}.png"
+    page.screenshot(path=path, full_page=True)
+    return path
+
+
+def ask_for_code(page: Page, phone: str) -> None:
+    page.fill("#id_phone", phone)
+    page.click("form[action='/send-code/'] button")
+    page.wait_for_url("**/verify-code/")
+
+
+def code_on_the_page(page: Page) -> str:
+    """The demo shows the message; its code is the first number in it."""
+    return re.search(r"\b[0-9]{4,6}\b", page.inner_text("aside.sms > p:last-child"))[0]
+
+
+def enter_code(page: Page, code: str, *, by_itself: bool = True) -> None:
+    """With JavaScript the form goes by itself when the code is whole."""
+    page.fill("#id_code", code)
+    if not by_itself:
+        page.click("[data-code] button")
+    page.wait_for_url("**/profile/")
+
+
+def sign_in(page: Page, url: str, phone: str) -> None:
+    page.goto(f"{url}/send-code/")
+    ask_for_code(page, phone)
+    enter_code(page, code_on_the_page(page))
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"

@@ -1,0 +1,112 @@
+"""The admin site: a password opens it, lists show phones masked, and what it changes holds at once."""
+
+import pytest
+from django.test import Client
+
+from conftest import ALICE, BOB
+from users import services, tokens
+from users.models import Challenge, Session, User
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def admin() -> Client:
+    User.objects.create_superuser("8 926 123-45-67", PASSWORD)
+    client = Client()
+    answer = client.post("/admin/login/", {"username": "+7 (926) 123-45-67", "password": PASSWORD})
+    assert answer.status_code == 302
+    return client
+
+
+@pytest.fixture
+def session(alice, browser) -> Session:
+    return tokens.open_session(alice, browser)
+
+
+def choose(admin, model: str, action: str, *rows):
+    data = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return admin.post(f"/admin/users/{model}/", data, follow=True)
+
+
+def test_a_wrong_password_opens_nothing(alice):
+    User.objects.update(is_staff=True)
+    answer = Client().post("/admin/login/", {"username": ALICE, "password": ""})
+    assert answer.status_code == 200
+    assert Client().get("/admin/").status_code == 302
+
+
+def test_the_front_page_counts_what_happened_today(admin, alice, bob, session):
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    today = services.daily_counts()[0]
+    assert (today.users, today.activations, today.codes, today.sessions) == (3, 1, 0, 1)
+    html = admin.get("/admin/").content.decode()
+    assert "<td>3</td><td>1</td><td>0</td><td>1</td>" in html
+
+
+@pytest.mark.parametrize("model", ["user", "activation", "challenge", "session"])
+def test_no_list_shows_a_whole_number(admin, alice, bob, browser, session, model):
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    services.request_code(phone=ALICE, client=browser)
+    html = admin.get(f"/admin/users/{model}/").content.decode()
+    assert "+7 913 ***-**-00" in html
+    assert ALICE not in html
+    assert BOB not in html
+
+
+@pytest.mark.parametrize("written", ["8 913 674-00-00", "+79136740000", "code"])
+def test_a_user_is_found_by_phone_or_code_without_either_in_the_address(admin, alice, bob, written):
+    written = alice.invite_code.lower() if written == "code" else written
+    answer = admin.post("/admin/users/user/find/", {"q": written})
+    assert answer.headers["Location"] == f"/admin/users/user/{alice.id}/change/"
+    assert ALICE in admin.get(answer.headers["Location"]).content.decode()
+
+
+@pytest.mark.parametrize("written", ["8 913 674-00-99", "ZZZZZZ", "", "\0"])
+def test_whoever_is_not_found_is_told_so(admin, alice, written):
+    answer = admin.post("/admin/users/user/find/", {"q": written}, follow=True)
+    assert "Nobody has this phone number or invite code." in answer.content.decode()
+
+
+def test_looking_somebody_up_needs_the_right_to_see_users(admin, alice):
+    User.objects.filter(is_superuser=True).update(is_superuser=False)
+    assert admin.post("/admin/users/user/find/", {"q": ALICE}).status_code == 403
+
+
+def test_switching_a_user_off_ends_every_session_and_on_again_opens_none(admin, alice, bob, session):
+    answer = choose(admin, "user", "switch_off", alice, bob, User.objects.get(is_superuser=True))
+    assert "2 changed." in answer.content.decode()
+    alice.refresh_from_db()
+    assert not alice.is_active
+    assert tokens.resume(str(session.id)) is None
+    choose(admin, "user", "switch_on", alice)
+    alice.refresh_from_db()
+    assert alice.is_active
+    assert tokens.resume(str(session.id)) is None
+
+
+def test_a_session_can_be_ended(admin, session):
+    assert "1 session ended." in choose(admin, "session", "end", session).content.decode()
+    assert tokens.resume(str(session.id)) is None
+    assert "0 sessions ended." in choose(admin, "session", "end", session).content.decode()
+
+
+@pytest.mark.parametrize("model", ["activation", "challenge", "session"])
+def test_what_the_services_write_is_for_looking_only(admin, alice, bob, browser, session, model):
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    services.request_code(phone=ALICE, client=browser)
+    rows = {"activation": bob.activation, "session": session}
+    row = rows.get(model) or Challenge.objects.get()
+    assert admin.get(f"/admin/users/{model}/{row.pk}/change/").status_code == 200
+    assert admin.post(f"/admin/users/{model}/{row.pk}/change/", {}).status_code == 403
+    assert admin.post(f"/admin/users/{model}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert admin.get(f"/admin/users/{model}/add/").status_code == 403
+
+
+def test_a_user_keeps_number_and_code_and_is_not_deleted(admin, alice):
+    page = f"/admin/users/user/{alice.id}/"
+    admin.post(f"{page}change/", {"phone": BOB, "invite_code": "ABCDEF", "is_active": "on"})
+    assert User.objects.filter(id=alice.id, phone=ALICE, invite_code=alice.invite_code).exists()
+    assert admin.post(f"{page}delete/", {"post": "yes"}).status_code == 403
+    assert admin.get("/admin/users/user/add/").status_code == 403
