@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views import View
 
-from users import services
+from users import callers, services
 from users.errors import ChallengeRequired
 from users.forms import ResendCodeForm, SendCodeForm, VerifyCodeForm
 from users.pages import invitations, visitor
@@ -47,7 +47,9 @@ class VerifyCode(visitor.SignedOutOnly, FormPage):
 
     def submit(self, given: dict[str, str]) -> HttpResponse:
         signed_in = services.verify_code(
-            code=given["code"], challenge=_challenge(self.request), client=visitor.client(self.request)
+            code=given["code"],
+            challenge=callers.challenge_of(self.request, None),
+            client=callers.client_of(self.request),
         )
         visitor.admit(self.request, signed_in.session)
         invitations.accept_pending(self.request, signed_in.user)
@@ -90,21 +92,13 @@ class Logout(View):
 
 def _send(request: HttpRequest, phone: str) -> HttpResponse:
     """Redirects after sending, so that neither back nor refresh sends a second message."""
-    sent = services.request_code(phone=phone, challenge=_challenge(request), client=visitor.client(request))
-    response = redirect("page_verify_code")
-    response.set_cookie(
-        settings.CHALLENGE_COOKIE_NAME,
-        sent.challenge,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.CHALLENGE_COOKIE_SECURE,
+    sent = services.request_code(
+        phone=phone, challenge=callers.challenge_of(request, None), client=callers.client_of(request)
     )
+    response = redirect("page_verify_code")
+    callers.keep_challenge(response, sent.challenge)
     return response
 
 
 def _awaited(request: HttpRequest) -> services.AwaitedCode | None:
-    return services.awaited_code(challenge=_challenge(request), client=visitor.client(request))
-
-
-def _challenge(request: HttpRequest) -> str | None:
-    return request.COOKIES.get(settings.CHALLENGE_COOKIE_NAME)
+    return services.awaited_code(challenge=callers.challenge_of(request, None), client=callers.client_of(request))

@@ -3,7 +3,6 @@
 So a session that was won by SMS does not open the admin site, and one that is ended anywhere is ended here.
 """
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import rotate_token
@@ -12,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from users import clients, tokens
+from users import tokens
 from users.models import Session, User
 
 SESSION_ID, NEXT, INVITE = "sid", "next", "invite"
@@ -26,11 +25,6 @@ def identify(request: HttpRequest) -> User | None:
         forget(request)
         messages.info(request, _("This session has been ended. Sign in again."))
     return request.visitor
-
-
-def client(request: HttpRequest) -> clients.Client:
-    host = request.get_host().rsplit(":", 1)[0]
-    return clients.identify(request.META, host=host, trusted_proxies=settings.TRUSTED_PROXY_COUNT)
 
 
 def admit(request: HttpRequest, session: Session) -> None:
