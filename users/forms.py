@@ -1,6 +1,7 @@
 """What the pages' forms hold: presence and size. What may be in a field, the services know."""
 
 from django import forms
+from django.core.validators import ProhibitNullCharactersValidator
 from django.utils.translation import gettext_lazy as _
 
 from users.errors import DomainError
@@ -21,8 +22,16 @@ class PageForm(forms.Form):
             self.add_error(name if name in self.fields else main, reasons)
 
 
+class TextField(forms.CharField):
+    """Any text up to `max_length` characters: what may be in it, NUL among the rest, the services know."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.validators = [check for check in self.validators if not isinstance(check, ProhibitNullCharactersValidator)]
+
+
 class SendCodeForm(PageForm):
-    phone = forms.CharField(
+    phone = TextField(
         label=_("Your phone number"),
         max_length=60,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
@@ -31,7 +40,7 @@ class SendCodeForm(PageForm):
 
 
 class VerifyCodeForm(PageForm):
-    code = forms.CharField(
+    code = TextField(
         label=_("Code from the message"),
         max_length=60,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}),
@@ -47,7 +56,7 @@ class ResendCodeForm(VerifyCodeForm):
 
 
 class ActivateForm(PageForm):
-    invite_code = forms.CharField(
+    invite_code = TextField(
         label=_("Invite code"),
         max_length=60,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),

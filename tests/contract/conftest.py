@@ -6,9 +6,10 @@ import pytest
 
 from tests.contract.doors import Door
 from tests.contract.graphql_door import GraphQLDoor
+from tests.contract.pages_door import PagesDoor
 from tests.contract.rest_door import RESTDoor
 
-DOORS: list[type[Door]] = [RESTDoor, GraphQLDoor]
+DOORS: list[type[Door]] = [RESTDoor, GraphQLDoor, PagesDoor]
 WITH_TOKENS = [door for door in DOORS if door.has_tokens]
 
 

@@ -1,5 +1,6 @@
 """Between the message and the code: what somebody who holds a challenge may know."""
 
+import math
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -37,7 +38,7 @@ def awaited_code(*, challenge: str | None, client: Client) -> AwaitedCode | None
     return AwaitedCode(
         phone=sent.phone,
         digits=sent.digits,
-        expires_in=max(0, round((sent.expires_at - timezone.now()).total_seconds())) if is_open else 0,
+        expires_in=max(0, math.ceil((sent.expires_at - timezone.now()).total_seconds())) if is_open else 0,
         resend_in=limits.wait_before_send(phone_key=sent.phone_key, address=client.address),
         attempts_left=max(0, settings.OTP_TRIES - sent.attempts),
         message=Message.objects.newest_to(sent.phone) if settings.DEMO else None,

@@ -32,9 +32,9 @@ _SYSTEMS = {
 
 
 @register.filter
-def phone(e164: str | None) -> str:
-    """`+79136740012` → `+7 913 674-00-12`; None is what is left of somebody who has left."""
-    if e164 is None:
+def phone(e164: str) -> str:
+    """`+79136740012` → `+7 913 674-00-12`; what is no number stands for somebody who has left."""
+    if not e164.startswith("+"):
         return _("somebody who has left")
     return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
