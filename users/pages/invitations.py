@@ -48,10 +48,12 @@ def pending(request: HttpRequest) -> services.Invitation | None:
         return None
 
 
-def accept_pending(request: HttpRequest, user: User) -> None:
+def accept_pending(request: HttpRequest, user: User) -> bool:
+    """Accept the invitation this visitor came by; False when there is none."""
     code = request.session.pop(visitor.INVITE, None)
     if code:
         accept(request, user, code)
+    return code is not None
 
 
 def accept(request: HttpRequest, user: User, code: str) -> None:

@@ -52,9 +52,9 @@ class VerifyCode(visitor.SignedOutOnly, FormPage):
             client=callers.client_of(self.request),
         )
         visitor.admit(self.request, signed_in.session)
-        if signed_in.is_new_user:
+        came_by_link = invitations.accept_pending(self.request, signed_in.user)
+        if signed_in.is_new_user and not came_by_link:
             messages.success(self.request, _("You are in. This ticket is yours: pass it on."))
-        invitations.accept_pending(self.request, signed_in.user)
         response = visitor.onwards(self.request)
         response.delete_cookie(settings.CHALLENGE_COOKIE_NAME)
         return response

@@ -24,6 +24,7 @@ class Command(BaseCommand):
         kind = "demo: codes are shown in the answers" if settings.DEMO else "real SMS gateway"
         lines = [
             f"Zovi ({kind})",
+            f"  pages    {base}/" + (f"  (messages: {base}/dev/inbox/)" if settings.DEMO else ""),
             f"  REST     {base}/api/users/",
             f"  GraphQL  {base}/graphql/" + ("  (a browser sees GraphiQL)" if settings.DEMO else ""),
             f"  Swagger  {base}/api/docs/swagger/",
