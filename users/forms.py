@@ -27,7 +27,9 @@ class TextField(forms.CharField):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.validators = [check for check in self.validators if not isinstance(check, ProhibitNullCharactersValidator)]
+        self.validators[:] = [
+            check for check in self.validators if not isinstance(check, ProhibitNullCharactersValidator)
+        ]
 
 
 class SendCodeForm(PageForm):
