@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0003_limits_and_leaving'),
+        ('users', '0004_referrals_at_a_glance'),
     ]
 
     operations = [
