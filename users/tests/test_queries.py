@@ -49,7 +49,7 @@ def test_a_call_takes_no_more_statements(
     assert answer.status_code == status
 
 
-def test_signing_in_takes_no_more_statements(api, db, django_assert_num_queries):
+def test_signing_in_takes_no_more_statements(api, db, sms_outbox, django_assert_num_queries):
     with django_assert_num_queries(2):
         sent = api.post("/api/users/send_otp/", {"phone_number": ALICE}, format="json").json()
     with django_assert_num_queries(2):  # the try, which commits by itself; then all the rest
