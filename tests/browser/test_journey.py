@@ -134,7 +134,7 @@ def test_code_and_link_are_copied(live_server, visit):
     zovi.sign_in(page, live_server.url, ALICE)
     for name in ("code", "link"):
         page.click(f"[data-copy={name}]")
-        page.get_by_role("button", name="Copied").wait_for()
+        page.locator(f"[data-copy={name}]", has_text="Copied").wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == page.inner_text(f"#{name}")
     assert visit.complaints == []
 
