@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.i18n import set_language
 
-from users.pages import inbox, invitations, profile, sign_in
+from users.pages import account, inbox, invitations, profile, sign_in
 
 urlpatterns = [
     path("", sign_in.Start.as_view(), name="home"),
@@ -12,6 +12,9 @@ urlpatterns = [
     path("resend-code/", sign_in.ResendCode.as_view(), name="page_resend_code"),
     path("profile/", profile.Profile.as_view(), name="profile"),
     path("profile/sessions/", profile.EndSession.as_view(), name="page_end_session"),
+    path("profile/export/", account.Export.as_view(), name="page_export"),
+    path("profile/delete/", account.DeleteAccount.as_view(), name="page_delete_account"),
+    path("profile/delete/code/", account.SendConfirmation.as_view(), name="page_confirm_deletion"),
     path("logout/", sign_in.Logout.as_view(), name="page_logout"),
     path("i/<str:code>/", invitations.Invite.as_view(), name="invite"),
     path("dev/inbox/", inbox.inbox, name="inbox"),

@@ -421,13 +421,13 @@ def test_logout_needs_somebody_signed_in(caller):
 # --- Leaving -------------------------------------------------------------------------------------------------------
 
 
-def test_leaving_takes_a_fresh_code_and_then_the_number_is_gone(caller):
-    sign_in(caller, ALICE)
-    sent = caller.request_code(ALICE)
-    assert caller.delete_account(wrong(sent["otp"])).refusal == ("invalid_code", 400)
-    assert caller.delete_account(sent["otp"]).refusal == (None, 200)
+def test_leaving_takes_a_fresh_code_and_then_the_number_is_gone(token_caller):
+    sign_in(token_caller, ALICE)
+    sent = token_caller.request_code(ALICE)
+    assert token_caller.delete_account(wrong(sent["otp"])).refusal == ("invalid_code", 400)
+    assert token_caller.delete_account(sent["otp"]).refusal == (None, 200)
     assert User.objects.get().phone is None
-    assert caller.me().code in {"not_authenticated", "invalid_token"}
+    assert token_caller.me().code in {"not_authenticated", "invalid_token"}
 
 
 def test_an_export_is_everything_we_keep(token_caller):

@@ -510,3 +510,41 @@ def test_an_administrator_is_made_from_any_usual_form_of_a_number(db, monkeypatc
     assert (admin.phone, admin.is_staff, admin.is_superuser) == (ALICE, True, True)
     with pytest.raises(CommandError, match="This is not a phone number"):
         call_command("createsuperuser", interactive=False, phone="12", verbosity=0)
+
+
+# --- Leaving ----------------------------------------------------------------------------------------------------
+
+
+def test_an_export_is_a_file_with_ones_own_data(page, sms_outbox):
+    sign_in(page, sms_outbox)
+    response = page.get("/profile/export/")
+    assert response["Content-Disposition"] == 'attachment; filename="zovi.json"'
+    assert response.json()["phone_number"] == ALICE
+    assert page.get("/profile/").content.decode().count('href="/profile/export/"') == 1
+
+
+def test_an_account_is_deleted_after_a_fresh_code_to_its_own_number(page, sms_outbox):
+    sign_in(page, sms_outbox)
+    assert "id_code" not in text_of(page.get("/profile/delete/"))
+    response = page.post("/profile/delete/", {"code": "0000"})
+    assert (response.status_code, error_beside(response, "code")) == (
+        400,
+        "Ask for a code first.",
+    )
+
+    assert page.post("/profile/delete/code/").status_code == 302
+    assert sms_outbox[-1][0] == ALICE
+    code = code_in(sms_outbox)
+    assert page.post("/profile/delete/", {"code": wrong(code)}).status_code == 400
+    assert User.objects.get().phone == ALICE
+
+    response = page.post("/profile/delete/", {"code": code}, follow=True)
+    assert "Your account is deleted" in text_of(response)
+    assert User.objects.get().phone is None
+    assert page.get("/profile/").status_code == 302
+
+
+def test_leaving_is_for_those_who_are_signed_in(page):
+    for address in ("/profile/export/", "/profile/delete/", "/profile/delete/code/"):
+        assert page.get(address).status_code == 302
+    assert page.post("/profile/delete/", {"code": "0000"}).status_code == 302

@@ -1,0 +1,64 @@
+"""Leaving, and what we keep: the person's own data, and the end of it, confirmed by a fresh code."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views import View
+
+from users import callers, services
+from users.forms import ResendCodeForm, VerifyCodeForm
+from users.pages import visitor
+from users.pages.form_page import FormPage
+
+
+class Export(visitor.SignedInOnly, View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        kept = services.export_of(user=request.visitor)
+        return JsonResponse(
+            kept,
+            json_dumps_params={"indent": 2, "ensure_ascii": False},
+            headers={"Content-Disposition": 'attachment; filename="zovi.json"'},
+        )
+
+
+class DeleteAccount(visitor.SignedInOnly, FormPage):
+    form_class = VerifyCodeForm
+    template_name = "users/delete_account.html"
+
+    def submit(self, given: dict[str, str]) -> HttpResponse:
+        services.delete_account(
+            user=self.request.visitor, code=given["code"], challenge=callers.challenge_of(self.request, None)
+        )
+        visitor.forget(self.request)
+        messages.success(self.request, _("Your account is deleted, and your number with it."))
+        response = redirect("home")
+        response.delete_cookie(settings.CHALLENGE_COOKIE_NAME)
+        return response
+
+    def context(self) -> dict[str, object]:
+        awaited = services.awaited_code(
+            challenge=callers.challenge_of(self.request, None), client=callers.client_of(self.request)
+        )
+        is_own = awaited is not None and awaited.phone == self.request.visitor.phone
+        return {"awaited": awaited if is_own and awaited.is_open else None}
+
+
+class SendConfirmation(DeleteAccount):
+    """A fresh code, to the number of whoever is signed in."""
+
+    form_class = ResendCodeForm
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return redirect("page_delete_account")
+
+    def submit(self, given: dict[str, str]) -> HttpResponse:
+        sent = services.request_code(
+            phone=self.request.visitor.phone,
+            challenge=callers.challenge_of(self.request, None),
+            client=callers.client_of(self.request),
+        )
+        response = redirect("page_delete_account")
+        callers.keep_challenge(response, sent.challenge)
+        return response
