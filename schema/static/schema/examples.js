@@ -105,17 +105,17 @@ mutation RefreshToken($refreshToken: String!) {
     variables: { refreshToken: "<the refreshToken of verifyCode>" },
   },
   {
-    query: `mutation Logout {
-  logout {
-    ok
-  }
+    query: `# Everything we keep about you.
+query Export {
+  export
 }`,
     headers: WITH_TOKEN,
   },
   {
-    query: `# Everything we keep about you.
-query Export {
-  export
+    query: `mutation Logout {
+  logout {
+    ok
+  }
 }`,
     headers: WITH_TOKEN,
   },
