@@ -182,5 +182,5 @@ def test_nothing_that_was_typed_outlives_the_page(live_server, visit):
     assert visit.page.evaluate("JSON.stringify(localStorage)") == "{}"
     visit.page.reload()
     visit.page.wait_for_selector(".result-window .CodeMirror")
-    assert graphiql.tabs() == 8
+    assert graphiql.tabs() == 10
     assert json.loads(graphiql.read("variables")) == {"phoneNumber": "8 913 674-00-00"}
