@@ -405,3 +405,9 @@ def test_an_export_is_ones_own_data(as_alice, alice):
         "codes",
     }
     assert (answer.json()["phone_number"], answer.json()["activated"]) == (ALICE, None)
+
+
+def test_the_description_can_be_read_again_and_again(api):
+    first, second = (api.get("/api/schema/") for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.content == second.content
