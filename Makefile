@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 IN := $(VENV)/bin
 GRAPHIQL := schema/static/schema/vendor
+NPM_CI := npm ci --silent --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev test bench lint ci
@@ -18,7 +19,7 @@ dev: $(VENV)/installed-dev $(GRAPHIQL)/installed ## the same with auto-reload, o
 	@$(IN)/python manage.py migrate --verbosity 0
 	@exec $(IN)/python manage.py runserver $${HOST:-127.0.0.1}:$${PORT:-8000}
 
-test: $(VENV)/installed-dev $(GRAPHIQL)/installed ## run the whole test suite against a real PostgreSQL
+test: $(VENV)/installed-dev $(GRAPHIQL)/installed node_modules/installed-dev ## run the whole test suite against a real PostgreSQL
 	@$(IN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/installed-bench ## measure Zovi beside its baselines into bench/RESULTS.md (ARGS=--short: only see that it runs)
@@ -36,11 +37,17 @@ lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migration
 $(GRAPHIQL)/installed: package-lock.json
 	@command -v npm >/dev/null || exit 0; \
 	echo "Fetching GraphiQL (once) ..."; \
-	npm ci --silent --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000 && mkdir -p $(GRAPHIQL) && \
+	$(NPM_CI) --omit=dev && mkdir -p $(GRAPHIQL) && \
 	cp node_modules/graphiql/graphiql.min.js node_modules/graphiql/graphiql.min.css \
 		node_modules/react/umd/react.production.min.js \
 		node_modules/react-dom/umd/react-dom.production.min.js $(GRAPHIQL) && \
 	touch $@ || echo "npm could not fetch it: the GraphiQL page will use a CDN"
+
+# What the tests need of npm. Without it they are skipped and say so.
+node_modules/installed-dev: package-lock.json | $(GRAPHIQL)/installed
+	@command -v npm >/dev/null || exit 0; \
+	echo "Fetching newman (once) ..."; \
+	$(NPM_CI) && touch $@ || echo "npm could not fetch it"
 
 $(VENV)/installed: requirements.txt
 	@test -n "$(PYTHON)" || { echo "Zovi needs Python 3.11 or newer"; exit 1; }
