@@ -10,7 +10,7 @@ from project import env, localdb
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     env.read_dotenv()
-    if not {"DEMO", "SMS_URL"} & {name for name, value in os.environ.items() if value}:
+    if not env.text("DEMO") and not env.text("SMS_URL"):
         os.environ["DEMO"] = "1"
     if sys.argv[1:2] == ["runserver"]:
         os.environ.setdefault("PLAIN_STATIC", "1")

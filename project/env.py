@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCAL = Path(os.environ.get("LOCAL_DIR") or ROOT / ".local").resolve()  # what this machine keeps
 
 MIN_SECRET_LENGTH = 50
+FROM_FILES = {"SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER", "DATABASE_URL", "SMS_URL"}
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
 
 
@@ -34,7 +35,20 @@ def read_dotenv() -> None:
 
 
 def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, "").strip() or default
+    return _given(name).strip() or default
+
+
+def _given(name: str) -> str:
+    """What the environment says, or for a secret the file named by `NAME_FILE`: containers and systemd hand them so."""
+    given, path = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
+    if name not in FROM_FILES or not path:
+        return given
+    if given:
+        refuse(f"{name} and {name}_FILE are both set: choose one")
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        refuse(f"{name}_FILE names a file that cannot be read")
 
 
 def words(name: str, default: list[str]) -> list[str]:
@@ -125,7 +139,7 @@ def is_region(name: str) -> bool:
 
 def secret(name: str, demo: bool) -> str:
     """A secret from the environment; a demo that has none makes its own once and keeps it in `.local/`."""
-    given = os.environ.get(name, "")
+    given = _given(name)
     if demo:
         return given or _demo_secrets()[name]
     if not given:

@@ -101,6 +101,35 @@ def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, word
         assert not configuration.get(name) or configuration[name] not in line or len(configuration[name]) < 10
 
 
+def test_secrets_may_come_from_files(tmp_path):
+    for name, value in REAL.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    configuration = {f"{name}_FILE": str(tmp_path / name) for name in REAL}
+    assert set(REAL) == env.FROM_FILES
+    show = (
+        "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER, s.SMS_URL,"
+        " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO)"
+    )
+    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False"]
+    assert start(configuration, show).stdout.split() == shown
+
+
+@pytest.mark.parametrize(
+    ("configuration", "words"),
+    [
+        ({"SECRET_KEY": "", "SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE names a file that cannot be read"),
+        ({"SMS_URL": "", "SMS_URL_FILE": "/nowhere"}, "SMS_URL_FILE names a file that cannot be read"),
+        ({"OTP_PEPPER": SECRETS["OTP_PEPPER"], "OTP_PEPPER_FILE": __file__}, "OTP_PEPPER and OTP_PEPPER_FILE are both"),
+    ],
+)
+def test_a_secret_whose_file_is_in_doubt_refuses_to_start(configuration, words):
+    done = start(REAL | configuration)
+    assert done.returncode != 0
+    [line] = done.stderr.splitlines()
+    assert line.startswith("zovi: refusing to start: ")
+    assert words in line
+
+
 def test_a_demo_makes_its_secrets_once(tmp_path):
     show = "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER)"
     first, second = (start(DEMO | {"LOCAL_DIR": str(tmp_path)}, show).stdout for _ in range(2))
@@ -134,6 +163,7 @@ def test_manage_py_and_only_it_assumes_a_demo(tmp_path):
 def test_every_variable_that_is_read_is_in_the_example():
     source = (env.ROOT / "project" / "settings.py").read_text() + (env.ROOT / "project" / "env.py").read_text()
     read = set(re.findall(r'env\.(?:\w+)\(\s*"([A-Z_]+)"', source)) | {"LOCAL_DIR"}
+    read |= {f"{name}_FILE" for name in env.FROM_FILES}
     assert len(read) > 20
     assert read - set(CONFIGURED) == set()
     assert set(CONFIGURED) - read == set()
