@@ -25,13 +25,15 @@ test: $(VENV)/installed-dev $(GRAPHIQL)/installed node_modules/installed-dev ## 
 bench: $(VENV)/installed-bench ## measure Zovi beside its baselines into bench/RESULTS.md (ARGS=--short: only see that it runs)
 	@$(IN)/python -m bench.run $(ARGS)
 
-lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migrations
+lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migrations, container files
 	$(IN)/ruff check .
 	$(IN)/ruff format --check .
 	$(IN)/mypy
 	$(IN)/lint-imports
 	$(IN)/python manage.py makemigrations --check --dry-run
 	$(IN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	$(IN)/hadolint Dockerfile
+	$(IN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose*.yml
 
 # GraphiQL's files come from npm; where it is missing or has no network, the page takes them from a CDN.
 $(GRAPHIQL)/installed: package-lock.json

@@ -79,6 +79,10 @@ def one_of(name: str, default: str, choices: set[str]) -> str:
     return given
 
 
+def folder(name: str, default: Path) -> Path:
+    return Path(text(name, str(default))).resolve()
+
+
 def rates(name: str, default: str) -> tuple[Rate, ...]:
     try:
         return parse_rates(text(name, default))

@@ -29,6 +29,7 @@ from users.errors import (
 )
 
 logger = logging.getLogger(__name__)
+HEALTH = {"/livez", "/readyz"}
 
 
 def wants_json(request: HttpRequest) -> bool:
@@ -146,6 +147,11 @@ class LocaleMiddleware(locale.LocaleMiddleware):
 
 class CommonMiddleware(common.CommonMiddleware):
     """Adds a missing final slash for those who read; a POST would lose its body on the way."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        if request.path in HEALTH:  # who asks for it knows the machine's address, not the site's name
+            return None
+        return super().process_request(request)
 
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:
         return request.method in {"GET", "HEAD"} and super().should_redirect_with_slash(request)

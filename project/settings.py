@@ -173,7 +173,7 @@ LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 # lie in the source, for runserver and the tests.
 PLAIN_STATIC = env.flag("PLAIN_STATIC")
 STATIC_URL = "/static/"
-STATIC_ROOT = env.LOCAL / "static"
+STATIC_ROOT = env.folder("STATIC_ROOT", env.LOCAL / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

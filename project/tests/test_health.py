@@ -32,3 +32,11 @@ def test_a_database_that_hangs_is_not_ready_within_a_second(client, monkeypatch)
     started = time.monotonic()
     assert client.get("/readyz").status_code == 503
     assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_a_probe_need_not_know_the_name_of_the_site(client, settings, path):
+    settings.ALLOWED_HOSTS = ["zovi.example"]
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
+    assert client.get("/api/users/me/", headers={"Host": "10.1.2.3:8000"}, secure=True).status_code == 400
