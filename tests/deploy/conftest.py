@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database_url() -> Iterator[str]:
     name = f"deployed_{uuid.uuid4().hex}"
     _execute(f"CREATE DATABASE {name}")
