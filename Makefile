@@ -34,6 +34,7 @@ lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migration
 	$(IN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(IN)/hadolint Dockerfile
 	$(IN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose*.yml
+	$(IN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # GraphiQL's files come from npm; where it is missing or has no network, the page takes them from a CDN.
 $(GRAPHIQL)/installed: package-lock.json
