@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from conftest import at_once
+from project.tests.test_server import wait_until
 from tests import needs
 from tests.deploy import debian
 from tests.deploy.debian import DEPLOY, HOST, code_of
@@ -236,6 +237,22 @@ def test_restarting_one_instance_after_the_other_under_load_fails_no_request(sit
             instance.restart()
     assert len(load.read) > 100
     assert set(load.read) == set(load.written) == {200}
+
+
+def test_the_port_of_a_restarting_instance_refuses_nobody(site):
+    instance, over, statuses = site.instances[0], threading.Event(), []
+
+    def knock(_number):
+        while not over.wait(0.01):
+            statuses.append(requests.get(f"http://127.0.0.1:{instance.port}/livez", timeout=40).status_code)
+
+    def restart(_number):
+        wait_until(lambda: len(statuses) > 20)
+        instance.restart()
+        over.set()
+
+    assert at_once(5, lambda number: knock(number) if number else restart(number)) == [None] * 5
+    assert set(statuses) == {200}
 
 
 def test_killing_an_instance_under_load_loses_nothing(site):
