@@ -1,0 +1,31 @@
+"""Documents lead to what exists, and name what there is."""
+
+import re
+
+import pytest
+
+from project import env
+
+DOCUMENTS = [*env.ROOT.glob("*.md"), *env.ROOT.glob("docs/**/*.md")]
+DECISIONS = sorted((env.ROOT / "docs" / "decisions").iterdir())
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document):
+    links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
+    ours = [link for link in links if not re.match(r"\w+:", link)]
+    assert [link for link in ours if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.name)
+def test_a_decision_has_its_date_and_says_why(decision):
+    assert re.match(r"20\d\d-\d\d-\d\d-[a-z0-9-]+\.md$", decision.name)
+    assert re.match(r"# \w.+\n\n\d{1,2} \w+ 20\d\d\n", decision.read_text())
+    assert "**Because**" in decision.read_text()
+
+
+def test_make_help_and_the_documents_agree_on_the_commands():
+    known = set(re.findall(r"(?m)^([a-z]+):.* ## ", (env.ROOT / "Makefile").read_text()))
+    for document in DOCUMENTS:
+        named = set(re.findall(r"(?:`|^)make ([a-z]+)", document.read_text(), re.MULTILINE))
+        assert named - known == set(), document.name
