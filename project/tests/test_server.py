@@ -107,7 +107,7 @@ def zovi(tmp_path):
 def test_a_signal_stops_everything_and_a_second_start_keeps_the_data(zovi, with_signal):
     zovi.start()
     me = zovi.sign_in().get(f"{zovi.base}/api/users/me/").json()
-    assert len(ours(zovi.folder)) >= 4  # the server, two workers, the database
+    wait_until(lambda: len(ours(zovi.folder)) >= 4)  # the server, two workers, the database
 
     assert zovi.stop(with_signal) == 0
     assert ours(zovi.folder) == []
