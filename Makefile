@@ -49,7 +49,7 @@ $(GRAPHIQL)/installed: package-lock.json
 # What the tests need of npm. Without it they are skipped and say so.
 node_modules/installed-dev: package-lock.json | $(GRAPHIQL)/installed
 	@command -v npm >/dev/null || exit 0; \
-	echo "Fetching newman (once) ..."; \
+	echo "Fetching newman and axe (once) ..."; \
 	$(NPM_CI) && touch $@ || echo "npm could not fetch it"
 
 $(VENV)/installed: requirements.txt
