@@ -14,7 +14,9 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
-from psycopg2 import OperationalError
+from django.db.utils import DatabaseErrorWrapper
+from django.utils.functional import cached_property
+from psycopg2 import DatabaseError, OperationalError
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Psycopg2Connection
 
@@ -87,8 +89,22 @@ def _is_alive(connection: PooledConnection) -> bool:
     return not poll.poll(0)
 
 
+class LostConnection(DatabaseErrorWrapper):
+    """psycopg2 calls a server that goes away in the middle of a statement a DatabaseError and no more; it is one that
+    trying again may cure, as every other OperationalError."""
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        if exc_type is DatabaseError and exc_value.pgcode is None:
+            exc_type = OperationalError
+        super().__exit__(exc_type, exc_value, traceback)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     _connection_pools: dict[str, Pool] = {}
+
+    @cached_property
+    def wrap_database_errors(self) -> DatabaseErrorWrapper:
+        return LostConnection(self)
 
     @property
     def pool(self) -> Pool | None:
