@@ -82,11 +82,12 @@ SMS_MAX_SENDING = SERVER_THREADS - 64  # a process; the rest keeps answering rea
 
 DATABASE_IS_EMBEDDED = localdb.is_wanted()
 DATABASE_POOL_SIZE = 8  # connections a process
-DATABASE_POOL_PATIENCE = 2.5  # seconds to wait for one of them
+DATABASE_POOL_PATIENCE = 2.0  # seconds to wait for one of them
 DATABASE_PREPARE = env.flag("DATABASE_PREPARE", "1")  # 0 behind a PgBouncer that pools transactions
-# A request never waits longer than this; wsgi.py applies it, so that migrations may take their time.
+# For a connection and then for a lock a request waits less than 3 seconds, whatever stands in the way; wsgi.py applies
+# it, so that migrations may take their time.
 SERVING_DATABASE_OPTIONS = (
-    "-c statement_timeout=2500 -c lock_timeout=2000"
+    "-c statement_timeout=2500 -c lock_timeout=500"
     # Whoever has a hundred thousand referrals is planned for like everybody with ten, and for ten PostgreSQL may
     # collect all and sort them. Without bitmap scans it reads the newest off the index and stops.
     " -c enable_bitmapscan=off"
