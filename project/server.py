@@ -34,6 +34,15 @@ class Worker(ThreadWorker):
         poll.register(conn.sock, select.POLLIN)
         return bool(poll.poll(STAY_MILLISECONDS))
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """When stopping, serve those too whom the socket let into its queue before it is closed."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                while select.select([listener], [], [], 0)[0]:
+                    self.accept(listener)
+                listener.close()
+
 
 class Server(BaseApplication):
     def load_config(self) -> None:
