@@ -12,7 +12,11 @@ from users.errors import InvalidInput
 INVITE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # no 0 O 1 I L: they are read for one another
 INVITE_LENGTH = 6
 
-_ONE_TIME_CODE = re.compile(r"[0-9]{4,6}")
+ONE_TIME_CODE = "[0-9]{4,6}"
+# As people write it: in any case, with spaces and hyphens anywhere.
+WRITTEN_INVITE_CODE = f"^[\\s-]*([{INVITE_ALPHABET}{INVITE_ALPHABET.lower()[8:]}][\\s-]*){{{INVITE_LENGTH}}}$"
+
+_ONE_TIME_CODE = re.compile(ONE_TIME_CODE)
 _INVITE_CODE = re.compile(f"[{INVITE_ALPHABET}]{{{INVITE_LENGTH}}}")
 
 

@@ -3,7 +3,7 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from users import phones
+from users import codes, phones
 from users.models import User
 from users.services import Profile, ReferralPage, SentCode, SignIn
 
@@ -20,24 +20,34 @@ class TextField(serializers.Field):
         return data
 
 
+@extend_schema_field({"type": "string", "pattern": f"^{codes.ONE_TIME_CODE}$"})
+class OneTimeCodeField(TextField):
+    """The pattern is for those who read the description; the services check it."""
+
+
+@extend_schema_field({"type": "string", "pattern": codes.WRITTEN_INVITE_CODE})
+class InviteCodeField(TextField):
+    """The pattern is for those who read the description; the services check it."""
+
+
 class SendOTPRequest(serializers.Serializer):
     phone_number = TextField(help_text="In any usual form.")
     challenge = TextField(required=False, help_text="The earlier challenge, on a resend. Default: the cookie.")
 
 
 class AuthRequest(serializers.Serializer):
-    otp = TextField(help_text="The code from the message, 4 to 6 digits.")
+    otp = OneTimeCodeField(help_text="The code from the message, 4 to 6 digits.")
     challenge = TextField(required=False, help_text="From `send_otp`. Default: the cookie.")
     phone_number = TextField(required=False, help_text="If sent, it must be the number the code went to.")
 
 
 class ConfirmRequest(serializers.Serializer):
-    otp = TextField(help_text="A fresh code, sent to your own number.")
+    otp = OneTimeCodeField(help_text="A fresh code, sent to your own number.")
     challenge = TextField(required=False, help_text="From `send_otp`. Default: the cookie.")
 
 
 class ReferalRequest(serializers.Serializer):
-    activated_invite_code = TextField(help_text="Case, spaces and hyphens do not matter.")
+    activated_invite_code = InviteCodeField(help_text="Case, spaces and hyphens do not matter.")
     phone_number = TextField(required=False, help_text="If sent, it must be your own.")
 
 
