@@ -1,6 +1,8 @@
 """What every test may use: three people, their phones, and many threads at once."""
 
+import os
 import threading
+from collections.abc import Callable
 
 import pytest
 from django.db import connections
@@ -19,6 +21,18 @@ def sms_outbox(monkeypatch) -> list[tuple[str, str]]:
     sent: list[tuple[str, str]] = []
     monkeypatch.setattr(sms, "_simulate", lambda phone, text: sent.append((phone, text)))
     return sent
+
+
+@pytest.fixture
+def full() -> bool:
+    """FULL=1: as long and as hard as it takes, with nothing else running."""
+    return bool(os.environ.get("FULL"))
+
+
+@pytest.fixture
+def figure(record_property) -> Callable[[str], None]:
+    """Notes what was measured, for the scorecard."""
+    return lambda words: record_property("figure", words)
 
 
 @pytest.fixture

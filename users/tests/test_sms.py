@@ -19,8 +19,8 @@ BROWSER = Client(address="203.0.113.5", host="zovi.example")
 class Gateway(ThreadingHTTPServer):
     """Keeps what it is sent; answers with `status` after `delay` seconds."""
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0):
+        super().__init__(("127.0.0.1", port), Handler)
         self.received: list[tuple[str, dict]] = []
         self.status, self.delay = 200, 0.0
 

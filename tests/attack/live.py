@@ -1,0 +1,209 @@
+"""The real server under real load, and what may befall it: for tests that only look from outside."""
+
+import os
+import signal
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg2
+import requests
+
+from project import localdb
+from project.tests.test_server import Zovi, wait_until
+from users.tests.test_sms import Gateway
+
+SECRETS = {name: name.lower() * 10 for name in ("SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER")}
+LIMITS = [
+    "OTP_SENDS_PER_PHONE",
+    "OTP_SENDS_PER_IP",
+    "OTP_SENDS_GLOBAL",
+    "OTP_FAILURES_PER_PHONE",
+    "OTP_FAILURES_PER_IP",
+    "OTP_FAILURES_GLOBAL",
+]
+NO_LIMITS = dict.fromkeys(LIMITS, "off") | {"OTP_RESEND_COOLDOWN": "0"}
+
+
+@contextmanager
+def demo(folder: Path, **configuration):
+    """A demo without waits and limits, unless `configuration` says otherwise."""
+    with running(Zovi(folder, SMS_SIMULATED_DELAY="0", **(NO_LIMITS | configuration))) as zovi:
+        yield zovi
+
+
+@contextmanager
+def production(folder: Path, gateway_port: int, **configuration):
+    """The production configuration on loopback, its messages going to a stand-in on that port."""
+    sms_url = f"json://127.0.0.1:{gateway_port}/sms/{{phone}}"
+    with running(Zovi(folder, DEMO="", SMS_URL=sms_url, **SECRETS, **configuration)) as zovi:
+        yield zovi
+
+
+@contextmanager
+def running(zovi: Zovi):
+    try:
+        zovi.start()
+        yield zovi
+    finally:
+        if zovi.process.poll() is None:
+            zovi.stop()
+
+
+@contextmanager
+def gateway_stand_in(port: int = 0):
+    server = Gateway(port)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+# --- Load ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answered:
+    """`status` of an answer, or the name of the exception there was instead. Times in seconds, monotonic."""
+
+    at: float
+    seconds: float
+    status: int | str
+    retry_after: str | None = None
+
+
+Call = Callable[[requests.Session], tuple[int, str | None]]
+
+
+class Load:
+    """Clients that each call again and again until the block ends. `call` returns status and Retry-After."""
+
+    def __init__(self, call: Call, clients: int, pause: float = 0.01):
+        self.answers: list[Answered] = []
+        self._call, self._pause = call, pause
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        with requests.Session() as session:
+            while not self._stop.wait(self._pause):
+                began = time.monotonic()
+                try:
+                    status, retry_after = self._call(session)
+                except requests.RequestException as error:
+                    status, retry_after = _why(error), None
+                self.answers.append(Answered(began, time.monotonic() - began, status, retry_after))
+
+    def statuses(self) -> Counter:
+        return Counter(answer.status for answer in self.answers)
+
+    def refused(self) -> list[Answered]:
+        return [answer for answer in self.answers if answer.status != 200]
+
+    def slowest(self) -> float:
+        return max((answer.seconds for answer in self.answers), default=0.0)
+
+    def p99(self) -> float:
+        return statistics.quantiles([answer.seconds for answer in self.answers], n=100)[98]
+
+
+def rest(method: str, url: str, **kwargs) -> Call:
+    def call(session: requests.Session) -> tuple[int, str | None]:
+        response = session.request(method, url, timeout=20, **kwargs)
+        return response.status_code, response.headers.get("Retry-After")
+
+    return call
+
+
+def graphql(url: str, query: str, **kwargs) -> Call:
+    """The status is that of the first error, if there is one, as the extensions give it."""
+
+    def call(session: requests.Session) -> tuple[int, str | None]:
+        response = session.post(url, json={"query": query}, timeout=20, **kwargs)
+        for error in response.json().get("errors", []):
+            waits = error["extensions"].get("retryAfter")
+            return error["extensions"]["status"], waits and str(waits)
+        return response.status_code, None
+
+    return call
+
+
+def _why(error: Exception) -> str:
+    """`refused` when nobody listened any more, so that nothing of the request was ever taken."""
+    return "refused" if "Connection refused" in str(error) else type(error).__name__
+
+
+# --- Faults ----------------------------------------------------------------------------------------------------------
+
+
+def cluster_of(zovi: Zovi) -> Path:
+    return zovi.folder / "postgres"
+
+
+def database(zovi: Zovi):
+    """A connection of our own, past the server."""
+    connection = psycopg2.connect(
+        host=str(localdb._socket_folder(cluster_of(zovi))), user=localdb.USER, dbname="postgres"
+    )
+    connection.autocommit = True
+    return connection
+
+
+def query(zovi: Zovi, sql: str, *values) -> list[tuple]:
+    connection = database(zovi)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return cursor.fetchall()
+    finally:
+        connection.close()
+
+
+def crash_database(zovi: Zovi) -> None:
+    """What `pg_ctl stop -m immediate` does."""
+    cluster = cluster_of(zovi)
+    pid = localdb._pid(cluster)
+    assert pid is not None
+    os.kill(pid, signal.SIGQUIT)
+
+    def is_gone() -> bool:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        return not localdb._runs(cluster, pid)
+
+    wait_until(is_gone)
+
+
+def start_database(zovi: Zovi) -> None:
+    localdb._start(cluster_of(zovi), ())
+
+
+def workers_of(zovi: Zovi) -> list[psutil.Process]:
+    """The living ones: the server's children that are neither the database nor zombies."""
+    found = []
+    for child in psutil.Process(zovi.process.pid).children():
+        with suppress(psutil.Error):
+            if "postgres" not in "".join(child.cmdline()[:1]):
+                found.append(child)
+    return found
