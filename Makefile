@@ -3,14 +3,15 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 IN := $(VENV)/bin
+MUTANTS := .local/mutants
 GRAPHIQL := schema/static/schema/vendor
 NPM_CI := npm ci --silent --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test bench lint ci
+.PHONY: help run dev test bench scorecard faults mutants lint ci
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed $(GRAPHIQL)/installed ## start Zovi on http://127.0.0.1:8000, with everything it needs
 	@exec $(IN)/python manage.py serve --prepare
@@ -24,6 +25,17 @@ test: $(VENV)/installed-dev $(GRAPHIQL)/installed node_modules/installed-dev ## 
 
 bench: $(VENV)/installed-bench ## measure Zovi beside its baselines into bench/RESULTS.md (ARGS=--short: only see that it runs)
 	@$(IN)/python -m bench.run $(ARGS)
+
+scorecard: $(VENV)/installed-dev ## attack it: every row of tests/attack/scorecard.py, pass or fail, with its figure
+	@FULL=1 $(IN)/python -m tests.attack.scorecard $(ARGS)
+
+faults: $(VENV)/installed-dev ## crash, kill, lock and stop the running server, at length
+	@FULL=1 $(IN)/python -m pytest tests/attack/test_faults.py $(ARGS)
+
+mutants: ## break the rules in every small way and count how often the tests notice (a quarter of an hour)
+	@rm -rf $(MUTANTS) && git clone --quiet . $(MUTANTS)/source && $(PYTHON) -m venv $(MUTANTS)/venv
+	@$(MUTANTS)/venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt mutmut==3.8.1
+	@mkdir -p docs && cd $(MUTANTS)/source && nice ../venv/bin/python tests/attack/mutants.py $(CURDIR)/docs/mutants.md
 
 lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migrations, container files
 	$(IN)/ruff check .
