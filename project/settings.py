@@ -193,6 +193,7 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler
 
 # TLS ends at the proxy in front. A server that only loopback can reach has none and needs none.
 _IS_PUBLIC = not DEMO and not _IS_LOOPBACK_ONLY
+SESSION_ENGINE = "project.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CHALLENGE_COOKIE_SECURE = _IS_PUBLIC
 CHALLENGE_COOKIE_NAME = "challenge"
 SECURE_SSL_REDIRECT = _IS_PUBLIC
