@@ -225,3 +225,11 @@ def test_what_cannot_be_a_code_and_what_is_right_are_no_failures(alice, bob):
         except (errors.InvalidInput, errors.OwnInvite):
             continue
     assert not InviteFailure.objects.exists()
+
+
+def test_of_several_limits_on_failures_each_makes_codes_longer(settings):
+    settings.OTP_FAILURES_PER_PHONE = parse("100/d,2/h")
+    fail(2)
+    assert len(send().otp) == 6
+    settings.OTP_FAILURES_PER_PHONE = ()
+    assert len(send().otp) == settings.OTP_DIGITS == 4

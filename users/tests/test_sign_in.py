@@ -5,7 +5,7 @@ import pytest
 from django.db.models import F
 
 from conftest import ALICE, BOB
-from users import errors, services, sms
+from users import codes, errors, services, sms
 from users.models import Challenge, Session, User
 
 pytestmark = pytest.mark.django_db
@@ -231,3 +231,10 @@ def test_only_allowed_regions_get_codes(browser, sms_outbox, settings):
         services.request_code(phone="+44 20 7946 0958", client=browser)
     services.request_code(phone="+7 701 123 4567", client=browser)
     assert [phone for phone, _ in sms_outbox] == ["+77011234567"]
+
+
+def test_the_keyed_hash_covers_code_challenge_and_phone(browser, settings):
+    sent = services.request_code(phone=ALICE, client=browser)
+    kept = Challenge.objects.get().code_hash
+    said = {"challenge": sent.challenge, "phone": ALICE, "pepper": settings.OTP_PEPPER}
+    assert kept == codes.keyed_hash(sent.otp, **said)

@@ -231,3 +231,11 @@ def test_a_token_that_was_good_a_moment_ago_expires_all_the_same(alice, access, 
         tokens.authenticate(header)
     with pytest.raises(errors.InvalidToken):
         services.own_profile(authorization=header)
+
+
+def test_every_session_has_a_salt_of_its_own_and_remembers_its_browser(alice, browser):
+    for _ in range(2):
+        tokens.open_session(alice, browser)
+    salts = {bytes(session.salt) for session in Session.objects.all()}
+    assert [len(salt) for salt in salts] == [32, 32]
+    assert set(Session.objects.values_list("user_agent", "address")) == {(browser.user_agent, browser.address)}
