@@ -222,7 +222,7 @@ class Zovi(RuleBasedStateMachine):
 def test_nothing_ever_breaks_a_rule(full, figure):
     from hypothesis.stateful import run_state_machine_as_test
 
-    examples, steps = (300, 60) if full else (25, 40)
+    examples, steps = (80, 50) if full else (25, 40)
     run_state_machine_as_test(
         Zovi,
         settings=settings(
