@@ -1,6 +1,7 @@
 """The real server under real load, and what may befall it: for tests that only look from outside."""
 
 import os
+import re
 import signal
 import statistics
 import threading
@@ -68,6 +69,13 @@ def gateway_stand_in(port: int = 0):
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def code_on(page: str) -> str:
+    """The code that a demo shows on the page where it is asked for."""
+    message = re.search(r'<aside class="sms".*?</aside>', page, re.DOTALL)
+    assert message, page
+    return re.findall(r"\b[0-9]{4,6}\b", message[0])[0]
 
 
 # --- Load ------------------------------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ def forget(request: HttpRequest) -> None:
 def remember_next(request: HttpRequest) -> None:
     """Keep `?next=` for after the sign-in, if it leads to our own host."""
     wanted = request.GET.get("next", "")
-    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+    is_path = wanted.startswith("/")  # anything else `redirect` would take for the name of a view
+    if is_path and url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
         request.session[NEXT] = wanted
 
 
