@@ -28,12 +28,29 @@ def new_phone() -> str:
     return f"+7913{next(numbers):07}"
 
 
+def browser_of_somebody_signed_in(zovi) -> dict[str, str]:
+    """The cookies after signing in by the pages."""
+    browser = requests.Session()
+
+    def submit(path: str, **form) -> str:
+        form["csrfmiddlewaretoken"] = browser.cookies.get("csrftoken", "")
+        return browser.post(zovi.base + path, data=form, timeout=20).text
+
+    browser.get(f"{zovi.base}/send-code/", timeout=20)
+    told = submit("/send-code/", phone=new_phone())
+    submit("/verify-code/", code=live.code_on(told))
+    return {"sessionid": browser.cookies["sessionid"]}
+
+
 def readers(zovi) -> dict[str, live.Call]:
     """One call of each kind that reads the database, for somebody who is signed in."""
     signed_in = {"Authorization": zovi.sign_in(new_phone()).headers["Authorization"]}
     return {
         "rest": live.rest("GET", f"{zovi.base}/api/users/me/", headers=signed_in),
         "graphql": live.graphql(f"{zovi.base}/graphql/", ME, headers=signed_in),
+        "pages": live.rest(
+            "GET", f"{zovi.base}/profile/", cookies=browser_of_somebody_signed_in(zovi), allow_redirects=False
+        ),
         "ready": live.rest("GET", f"{zovi.base}/readyz"),
     }
 
