@@ -127,6 +127,12 @@ class Challenge(models.Model):
             models.Index(fields=["phone_key", "-created_at"], name="challenge_by_phone_key"),
             models.Index(fields=["address", "-created_at"], name="challenge_by_address"),
             models.Index(fields=["-created_at"], name="challenge_by_time"),
+            # The condition is that of limits.FAILED.
+            models.Index(
+                fields=["-created_at"],
+                name="challenge_failed",
+                condition=Q(attempts__gt=1) | Q(attempts=1, used_at=None),
+            ),
         ]
         constraints = [
             models.CheckConstraint(name="challenge_slot_exists", condition=Q(slot__lt=LIVE_CHALLENGES)),
