@@ -59,6 +59,7 @@ class Zovi(RuleBasedStateMachine):
         except errors.InvalidCode:
             self._look_at(code)
             return multiple()
+        assert self._look_at(code)
         assert code.challenge not in self.spent
         assert attempts < 3
         assert len(code.otp) == 6 or phone not in self.stepped_up

@@ -19,6 +19,8 @@ BROWSER = Client(address="203.0.113.5", host="zovi.example")
 class Gateway(ThreadingHTTPServer):
     """Keeps what it is sent; answers with `status` after `delay` seconds."""
 
+    request_queue_size = 128  # the default of 5 makes a crowd wait for the kernel's second try
+
     def __init__(self, port: int = 0):
         super().__init__(("127.0.0.1", port), Handler)
         self.received: list[tuple[str, dict]] = []
