@@ -82,7 +82,7 @@ SMS_MAX_SENDING = SERVER_THREADS - 64  # a process; the rest keeps answering rea
 
 DATABASE_IS_EMBEDDED = localdb.is_wanted()
 DATABASE_POOL_SIZE = 8  # connections a process
-DATABASE_POOL_PATIENCE = 2.0  # seconds to wait for one of them
+DATABASE_POOL_PATIENCE = 1.6  # seconds to wait for one of them
 DATABASE_PREPARE = env.flag("DATABASE_PREPARE", "1")  # 0 behind a PgBouncer that pools transactions
 # For a connection and then for a lock a request waits less than 3 seconds, whatever stands in the way; wsgi.py applies
 # it, so that migrations may take their time.

@@ -1,8 +1,7 @@
 """What the API shows: GraphQL types over the services' answers. Descriptions are the documentation."""
 
-from functools import cached_property
-
 import graphene
+from django.utils.functional import cached_property
 
 from users import models, phones, services
 

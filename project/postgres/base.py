@@ -8,9 +8,11 @@ import os
 import queue
 import select
 import threading
+import time
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.core.signals import request_finished, request_started
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
@@ -33,8 +35,22 @@ class PooledConnection(Psycopg2Connection):
         self.prepared: set[str] = set()
 
 
+class _Request(threading.local):
+    """How long the request this thread serves has waited for connections so far; None outside of one."""
+
+    waited: float | None = None
+
+
+_request = _Request()
+request_started.connect(lambda **_: setattr(_request, "waited", 0.0), weak=False)
+request_finished.connect(lambda **_: setattr(_request, "waited", None), weak=False)
+
+
 class Pool:
-    """At most `size` connections; a taker waits up to `patience` seconds, then gets OperationalError."""
+    """At most `size` connections; a taker waits up to `patience` seconds, then gets OperationalError.
+
+    A request that needs several, one after the other, has that patience once: it must not hang for the sum.
+    """
 
     def __init__(self, connect, size: int, patience: float):
         self._connect = connect
@@ -46,8 +62,7 @@ class Pool:
         """Nothing to do: connections are opened when they are first needed."""
 
     def getconn(self) -> PooledConnection:
-        if not self._slots.acquire(timeout=self._patience):
-            raise OperationalError("no database connection became free in time")
+        self._wait()
         try:
             while True:
                 try:
@@ -62,6 +77,14 @@ class Pool:
         except BaseException:
             self._slots.release()
             raise
+
+    def _wait(self) -> None:
+        started = time.monotonic()
+        got_one = self._slots.acquire(timeout=max(0.0, self._patience - (_request.waited or 0.0)))
+        if _request.waited is not None:
+            _request.waited += time.monotonic() - started
+        if not got_one:
+            raise OperationalError("no database connection became free in time")
 
     def putconn(self, connection: PooledConnection) -> None:
         try:
