@@ -44,6 +44,7 @@ def test_every_python_package_is_pinned_to_what_is_installed(name, figure):
 def test_every_npm_package_is_locked():
     lock = (env.ROOT / "package-lock.json").read_text()
     assert '"lockfileVersion": 3' in lock
+    assert "://" not in lock  # nobody's registry, and no advertising
     exact = re.findall(r'"(?:dependencies|devDependencies)": \{(.*?)\}', (env.ROOT / "package.json").read_text(), re.S)
     ranges = [found for block in exact for found in re.findall(r':\s*"([^"]+)"', block)]
     assert ranges
