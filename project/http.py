@@ -2,8 +2,12 @@
 
 import logging
 import sys
+from collections.abc import Callable
 
 from corsheaders import middleware as cors
+from csp import middleware as csp
+from csp.constants import HEADER as CSP_HEADER
+from csp.utils import build_policy
 from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
@@ -14,6 +18,7 @@ from django.middleware import common, csrf, locale
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
+from django.utils.deprecation import MiddlewareMixin
 from whitenoise import middleware as whitenoise
 
 from schema.views import refusal as graphql_error
@@ -68,17 +73,19 @@ class HeadersMiddleware:
         return response
 
 
-class RefusalMiddleware:
-    """A refusal that no form took up becomes a page of its own."""
+class CSPMiddleware(csp.CSPMiddleware):
+    """JSON gets the policy of the settings ready-made: writing it out took a ninth of a request's time. A page may
+    have added to it."""
 
     def __init__(self, get_response):
-        self.get_response = get_response
+        super().__init__(get_response)
+        self.ready_made = build_policy()
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return show_error(request, exception) if isinstance(exception, DomainError) else None
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if response.headers.get("Content-Type") != "application/json":
+            return super().process_response(request, response)
+        response.headers.setdefault(CSP_HEADER, self.ready_made)
+        return response
 
 
 class BodyLimitMiddleware:
@@ -95,10 +102,18 @@ class BodyLimitMiddleware:
 
 
 class ForPages:
-    """Mixed into what only pages need. The API has no session, no cookie that counts, no messages and no files."""
+    """Mixed into what only pages need. The API has no session, no cookie that counts, no messages and no files, so it
+    passes all such layers that lie together in one step."""
+
+    for_api: Callable[[HttpRequest], HttpResponse]
+
+    def __init__(self, get_response):
+        super().__init__(get_response)  # type: ignore[call-arg]
+        behind = getattr(get_response, "__wrapped__", None)  # Django wraps each layer
+        self.for_api = behind.for_api if isinstance(behind, ForPages) else get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request) if wants_json(request) else super().__call__(request)
+        return self.for_api(request) if wants_json(request) else super().__call__(request)
 
 
 class WhiteNoiseMiddleware(ForPages, whitenoise.WhiteNoiseMiddleware):
@@ -119,6 +134,13 @@ class AuthenticationMiddleware(ForPages, auth.AuthenticationMiddleware):
 
 class MessageMiddleware(ForPages, messages.MessageMiddleware):
     pass
+
+
+class RefusalMiddleware(ForPages, MiddlewareMixin):
+    """A refusal that no form took up becomes a page of its own."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return show_error(request, exception) if isinstance(exception, DomainError) else None
 
 
 class CorsMiddleware(cors.CorsMiddleware):

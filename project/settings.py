@@ -126,18 +126,18 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "project.http.HeadersMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "project.http.CSPMiddleware",
     "project.http.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "project.http.WhiteNoiseMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.http.CorsMiddleware",
+    "project.http.WhiteNoiseMiddleware",
     "project.http.SessionMiddleware",
     "project.http.LocaleMiddleware",
     "project.http.CommonMiddleware",
     "project.http.CsrfViewMiddleware",
     "project.http.AuthenticationMiddleware",
     "project.http.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.http.RefusalMiddleware",
 ]
 ROOT_URLCONF = "project.urls"
