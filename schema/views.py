@@ -12,6 +12,7 @@ from graphql import ExecutionResult, GraphQLError, execute_sync
 
 from schema import documents, graphiql
 from schema.errors import format_error, show, show_refused
+from schema.execution import Execution
 from users import callers, services, tokens
 from users.clients import Client
 from users.errors import (
@@ -110,6 +111,7 @@ def _execute(asked: Asked, context: Context) -> HttpResponse:
         context_value=context,
         variable_values=asked.variables,
         operation_name=asked.operation_name,
+        execution_context_class=Execution,
         max_coercion_errors=documents.MAX_ERRORS,
         hide_suggestions=not settings.DEMO,
     )
