@@ -1,17 +1,13 @@
 """The REST door: parse, call one service, show."""
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from rest_framework import status
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from users import callers, openapi, serializers, services
-from users.lean_view import LeanView
+from users.lean_view import LeanView, read, show
 
 
-class PublicView(APIView):
+class PublicView(LeanView):
     """For everybody: a token in the header is not even looked at, so an old one is in nobody's way."""
 
     authentication_classes = ()
@@ -20,112 +16,105 @@ class PublicView(APIView):
 
 class SendOTP(PublicView):
     @openapi.send_otp
-    def post(self, request: Request) -> Response:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Send a one-time code by SMS.
 
         Takes one to two seconds. The answer's `challenge`, which is also set as a cookie, must come back with the code.
         """
-        given = _read(serializers.SendOTPRequest, request)
+        given = read(serializers.SendOTPRequest, request)
         sent = services.request_code(
             phone=given["phone_number"],
             challenge=callers.challenge_of(request, given.get("challenge")),
             client=callers.client_of(request),
         )
-        response = Response(serializers.sent_code(sent))
+        response = show(serializers.sent_code(sent))
         callers.keep_challenge(response, sent.challenge)
         return response
 
 
 class Auth(PublicView):
     @openapi.auth
-    def post(self, request: Request) -> Response:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Sign in with the code; the first time this registers the user."""
-        given = _read(serializers.AuthRequest, request)
+        given = read(serializers.AuthRequest, request)
         signed_in = services.verify_code(
             code=given["otp"],
             challenge=callers.challenge_of(request, given.get("challenge")),
             phone=given.get("phone_number"),
             client=callers.client_of(request),
         )
-        return Response(serializers.signed_in(signed_in))
+        return show(serializers.signed_in(signed_in))
 
 
 class RefreshToken(PublicView):
     @openapi.refresh
-    def post(self, request: Request) -> Response:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Change a refresh token for a new pair. The old one is good for ten more seconds, then its reuse signs out."""
-        given = _read(serializers.RefreshRequest, request)
-        return Response(serializers.refreshed(services.refresh(refresh_token=given["refresh_token"])))
+        given = read(serializers.RefreshRequest, request)
+        return show(serializers.refreshed(services.refresh(refresh_token=given["refresh_token"])))
 
 
-class Logout(APIView):
+class Logout(LeanView):
     @openapi.logout
-    def post(self, request: Request) -> Response:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """End this session: its tokens are refused from the next request on."""
         services.logout(user=request.user)
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return show(None)
 
 
 class Me(LeanView):
-    @openapi.me
-    def get(self, request: Request) -> Response:
-        """Your own profile, with the full numbers of those who entered your code."""
-        return Response(self.answer(request))
+    identifying = frozenset({"GET", "HEAD"})  # the statement that reads the profile checks the session as well
 
-    def answer(self, request: HttpRequest) -> dict:
+    @openapi.me
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Your own profile, with the full numbers of those who entered your code."""
         profile = services.own_profile(authorization=request.META.get("HTTP_AUTHORIZATION", ""))
-        return serializers.profile(profile, profile.next and _refs_url(request))
+        return show(serializers.profile(profile, profile.next and _refs_url(request)))
 
     @openapi.delete_me
-    def delete(self, request: Request) -> Response:
+    def delete(self, request: HttpRequest) -> HttpResponse:
         """Delete your account. Confirmed by a fresh code: ask for one with `send_otp` first."""
-        given = _read(serializers.ConfirmRequest, request)
+        given = read(serializers.ConfirmRequest, request)
         services.delete_account(
             user=request.user, code=given["otp"], challenge=callers.challenge_of(request, given.get("challenge"))
         )
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return show(None)
 
 
-class Export(APIView):
+class Export(LeanView):
     @openapi.export
-    def get(self, request: Request) -> Response:
+    def get(self, request: HttpRequest) -> HttpResponse:
         """Everything we keep about you."""
-        return Response(services.export_of(user=request.user))
+        return show(services.export_of(user=request.user))
 
 
-class Refs(APIView):
+class Refs(LeanView):
     @openapi.refs
-    def get(self, request: Request) -> Response:
+    def get(self, request: HttpRequest) -> HttpResponse:
         """Everybody who entered your code, newest first, a hundred a page."""
-        page = services.referrals(user=request.user, cursor=request.query_params.get("cursor"))
-        return Response(serializers.refs(page, _refs_url(request)))
+        page = services.referrals(user=request.user, cursor=request.GET.get("cursor"))
+        return show(serializers.refs(page, _refs_url(request)))
 
 
-class UserPage(APIView):
+class UserPage(LeanView):
     @openapi.user_page
-    def get(self, request: Request, user_id: str) -> Response:
+    def get(self, request: HttpRequest, user_id: str) -> HttpResponse:
         """Somebody's profile. Every phone number is masked unless it is your own page."""
         profile = services.user_page(viewer=request.user, user_id=user_id)
         refs_url = _refs_url(request) if profile.id == request.user.id else None
-        return Response(serializers.profile(profile, refs_url))
+        return show(serializers.profile(profile, refs_url))
 
 
-class Referal(APIView):
+class Referal(LeanView):
     @openapi.referal
-    def post(self, request: Request) -> Response:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Enter somebody's invite code: once, for ever. Its owner will see your number."""
-        given = _read(serializers.ReferalRequest, request)
+        given = read(serializers.ReferalRequest, request)
         inviter = services.activate_invite(
             user=request.user, invite_code=given["activated_invite_code"], phone=given.get("phone_number")
         )
-        return Response(serializers.activated(request.user, inviter))
+        return show(serializers.activated(request.user, inviter))
 
 
-def _read(serializer_class: type, request: Request) -> dict:
-    serializer = serializer_class(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
-
-
-def _refs_url(request: HttpRequest | Request) -> str:
+def _refs_url(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("refs"))

@@ -109,9 +109,9 @@ def wait_before_send(*, phone_key: str, address: str) -> int:
     """Whole seconds until `admit_send` would let another message out; 0: at once."""
     values: dict[str, object] = {"phone_key": phone_key, "address": address}
     reached = _questions(_every_rate(SENDS), values)
-    with connection.cursor() as cursor:
-        cursor.execute(f"WITH asked AS {_SENDER} SELECT max(wait) FROM ({reached}) AS reached (which, wait)", values)
-        return max(0, math.ceil(cursor.fetchone()[0] or 0))
+    sql = f"WITH asked AS {_SENDER} SELECT max(wait) FROM ({reached}) AS reached (which, wait)"
+    row = connection.fetch_prepared(sql, **values)
+    return max(0, math.ceil(row[0] or 0))
 
 
 def code_lengths() -> set[int]:
@@ -167,18 +167,16 @@ def _admit(limits: tuple[Limit, ...], asked: str, action: str, *, turns: list[st
     every = _every_rate(limits)
     turns = sorted({*turns, *(limit.turn for limit, _ in every)})
     reached = _questions(every, values)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""SELECT pg_advisory_xact_lock(hashtextextended(turn, 0))
-                FROM {asked} AS asked, unnest(ARRAY[{", ".join(turns)}]::text[]) AS turn;
-                WITH asked AS {asked},
-                     reached (which, wait) AS ({reached}),
-                     refused AS (SELECT which, wait FROM reached ORDER BY wait DESC LIMIT 1),
-                     done AS ({action})
-                SELECT refused.which, refused.wait, done.* FROM done FULL JOIN refused ON true""",
-            values,
-        )
-        row = cursor.fetchone()
+    row = connection.fetch_prepared(
+        f"""SELECT pg_advisory_xact_lock(hashtextextended(turn, 0))
+            FROM {asked} AS asked, unnest(ARRAY[{", ".join(turns)}]::text[]) AS turn""",
+        f"""WITH asked AS {asked},
+                 reached (which, wait) AS ({reached}),
+                 refused AS (SELECT which, wait FROM reached ORDER BY wait DESC LIMIT 1),
+                 done AS ({action})
+            SELECT refused.which, refused.wait, done.* FROM done FULL JOIN refused ON true""",
+        **values,
+    )
     if row is None:
         return ()
     which, wait, *done = row
@@ -208,11 +206,11 @@ def _question(number: int, limit: Limit) -> str:
     Newest first, the events are added up until they reach the limit's count: the one that reaches it has to leave the
     window before there is room again. One short walk over an index answers both.
     """
-    return f"""(SELECT {number}, extract(epoch FROM created_at + %(window{number})s - statement_timestamp())
+    return f"""(SELECT {number}, extract(epoch FROM created_at + %(window{number})s::interval - statement_timestamp())
                 FROM asked, LATERAL (
                     SELECT created_at, sum({limit.weight}) OVER (ORDER BY created_at DESC ROWS UNBOUNDED PRECEDING)
                     FROM {limit.table} AS event
-                    WHERE {limit.whose} AND created_at > statement_timestamp() - %(window{number})s
+                    WHERE {limit.whose} AND created_at > statement_timestamp() - %(window{number})s::interval
                 ) AS newest_first (created_at, total)
                 WHERE total >= %(count{number})s ORDER BY created_at DESC LIMIT 1)"""
 

@@ -6,10 +6,10 @@ its first query to the end of the request, or until it calls `connection.close()
 
 import os
 import queue
+import re
 import select
 import threading
 import time
-from collections.abc import Sequence
 
 from django.conf import settings
 from django.core.signals import request_finished, request_started
@@ -24,15 +24,17 @@ from psycopg2.extensions import connection as Psycopg2Connection
 
 from project import localdb
 
+_VALUE = re.compile(r"%\((\w+)\)s")
+
 
 class PooledConnection(Psycopg2Connection):
-    """Knows its pool: Django gives it back there. And the statements PostgreSQL has planned for it already."""
+    """Knows its pool: Django gives it back there. And, by their texts, the statements PostgreSQL has planned for it."""
 
     _pool: "Pool"
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        self.prepared: set[str] = set()
+        self.prepared: dict[str, str] = {}
 
 
 class _Request(threading.local):
@@ -146,22 +148,29 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._connection_pools.setdefault(self.alias, pool)
         return self._connection_pools[self.alias]
 
-    def fetch_prepared(self, name: str, types: str, sql: str, values: Sequence[object]) -> tuple | None:
-        """The first row of a statement that a connection plans once (`PREPARE name (types)`) and then only executes.
+    def fetch_prepared(self, *statements: str, **values: object) -> tuple | None:
+        """The last statement's first row, None without any. All of them are one round trip and, unless a transaction
+        is open already, one transaction. They name their `values` as `%(name)s`.
 
-        PostgreSQL plans a join of five tables for longer than it runs it. Behind a PgBouncer that pools transactions
-        the next one may run on another server connection: DATABASE_PREPARE=0 sends the plain statement each time.
+        A connection plans each once (`PREPARE`) and then only executes it. Behind a PgBouncer that pools transactions
+        the next one may run on another server connection: DATABASE_PREPARE=0 sends the plain statements each time.
         """
         with self.cursor() as cursor:
-            if not settings.DATABASE_PREPARE:
-                cursor.execute(sql, values)
-                return cursor.fetchone()
-            if name not in self.connection.prepared:
-                numbered = sql % tuple(f"${number}" for number in range(1, len(values) + 1))
-                cursor.execute(f"PREPARE {name} ({types}) AS {numbered}")
-                self.connection.prepared.add(name)
-            cursor.execute(f"EXECUTE {name} ({', '.join(['%s'] * len(values))})", values)
-            return cursor.fetchone()
+            if settings.DATABASE_PREPARE:
+                statements = tuple(self._prepared(cursor, statement) for statement in statements)
+            cursor.execute("; ".join(statements), values)
+            return cursor.fetchone() if cursor.description else None
+
+    def _prepared(self, cursor, statement: str) -> str:
+        """What executes the statement on this connection."""
+        prepared = self.connection.prepared
+        if statement not in prepared:
+            name = f"prepared_{len(prepared)}"
+            values = list(dict.fromkeys(_VALUE.findall(statement)))
+            numbered = statement % {value: f"${number}" for number, value in enumerate(values, 1)}
+            cursor.execute(f"PREPARE {name} AS {numbered}")
+            prepared[statement] = f"EXECUTE {name} ({', '.join(f'%({value})s' for value in values)})"
+        return prepared[statement]
 
     def get_new_connection(self, conn_params):
         if settings.DATABASE_IS_EMBEDDED and self.alias in {DEFAULT_DB_ALIAS, NO_DB_ALIAS}:

@@ -47,22 +47,21 @@ _PROFILE = f"""
 """  # noqa: S608
 _OF_SESSION = f"""{_PROFILE}
     JOIN users_session AS session ON session.user_id = person.id
-    WHERE person.id = %s AND session.id = %s AND person.is_active
+    WHERE person.id = %(user)s AND session.id = %(session)s AND person.is_active
       AND session.ended_at IS NULL AND session.expires_at > statement_timestamp()
 """
-_OF_USER = f"{_PROFILE} WHERE person.id = %s AND person.is_active"
+_OF_USER = f"{_PROFILE} WHERE person.id = %(user)s AND person.is_active"
 
 
 def of_session(name: SessionName) -> Row | None:
     """The profile of the user signed in by that session; None unless it is live, his, and he may sign in."""
-    return _fetch("profile_of_session", "uuid, uuid", _OF_SESSION, [name.user_id, name.session_id])
+    return _row(connection.fetch_prepared(_OF_SESSION, user=name.user_id, session=name.session_id))
 
 
 def of_user(user_id: UUID) -> Row | None:
     """None when there is no such user, or he is switched off."""
-    return _fetch("profile_of_user", "uuid", _OF_USER, [user_id])
+    return _row(connection.fetch_prepared(_OF_USER, user=user_id))
 
 
-def _fetch(name: str, types: str, sql: str, values: list[UUID]) -> Row | None:
-    row = connection.fetch_prepared(name, types, sql, [str(value) for value in values])
-    return Row._make(row) if row else None
+def _row(fetched: tuple | None) -> Row | None:
+    return Row._make(fetched) if fetched else None

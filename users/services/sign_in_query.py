@@ -18,25 +18,22 @@ def open_challenge(challenge: Challenge, *, earlier: UUID | None, seconds: int) 
 
     One phone's come one by one: the lock keeps two from choosing the same slot, and the constraint would.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT pg_advisory_xact_lock(hashtextextended('phone ' || %(phone_key)s, 0));
-               UPDATE users_challenge SET slot = NULL WHERE id = %(earlier)s;
-               UPDATE users_challenge SET slot = NULL WHERE id IN (
-                   SELECT id FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL
-                   ORDER BY created_at DESC OFFSET %(others)s);
-               UPDATE users_challenge SET expires_at = statement_timestamp() + make_interval(secs => %(seconds)s),
-                   slot = (SELECT min(slot) FROM generate_series(0, %(others)s) AS slot WHERE slot NOT IN (
-                       SELECT slot FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL))
-               WHERE id = %(id)s""",
-            {
-                "id": challenge.id,
-                "phone_key": challenge.phone_key,
-                "earlier": earlier,
-                "seconds": seconds,
-                "others": LIVE_CHALLENGES - 1,
-            },
-        )
+    connection.fetch_prepared(
+        "SELECT pg_advisory_xact_lock(hashtextextended('phone ' || %(phone_key)s, 0))",
+        "UPDATE users_challenge SET slot = NULL WHERE id = %(earlier)s",
+        """UPDATE users_challenge SET slot = NULL WHERE id IN (
+               SELECT id FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL
+               ORDER BY created_at DESC OFFSET %(others)s)""",
+        """UPDATE users_challenge SET expires_at = statement_timestamp() + make_interval(secs => %(seconds)s),
+               slot = (SELECT min(slot) FROM generate_series(0, %(others)s) AS slot WHERE slot NOT IN (
+                   SELECT slot FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL))
+           WHERE id = %(id)s""",
+        id=challenge.id,
+        phone_key=challenge.phone_key,
+        earlier=earlier,
+        seconds=seconds,
+        others=LIVE_CHALLENGES - 1,
+    )
 
 
 @dataclass(frozen=True)
@@ -52,39 +49,35 @@ def enter(challenge_id: UUID, *, new_user: User, session: Session) -> Entered | 
 
     None when the challenge was spent already: of any number of parallel calls exactly one is not None.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """WITH used AS (
-                   UPDATE users_challenge SET slot = NULL, used_at = statement_timestamp()
-                   WHERE id = %(challenge)s AND slot IS NOT NULL RETURNING phone
-               ), known AS (
-                   SELECT id, phone, invite_code, is_active, false AS is_new FROM users_user JOIN used USING (phone)
-               ), registered AS (
-                   INSERT INTO users_user (id, phone, invite_code, password, is_active, is_staff, is_superuser)
-                   SELECT %(user)s, phone, %(invite_code)s, %(password)s, true, false, false FROM used
-                   WHERE NOT EXISTS (SELECT FROM known)
-                   ON CONFLICT DO NOTHING RETURNING id, phone, invite_code, is_active, true AS is_new
-               ), owner AS (
-                   SELECT * FROM known UNION ALL SELECT * FROM registered
-               ), opened AS (
-                   INSERT INTO users_session (id, user_id, generation, salt, address, user_agent, expires_at)
-                   SELECT %(session)s, id, 0, %(salt)s, %(address)s, %(user_agent)s, %(expires_at)s
-                   FROM owner WHERE is_active
-               )
-               SELECT owner.* FROM used LEFT JOIN owner USING (phone)""",
-            {
-                "challenge": challenge_id,
-                "user": new_user.id,
-                "invite_code": new_user.invite_code,
-                "password": new_user.password,
-                "session": session.id,
-                "salt": session.salt,
-                "address": session.address,
-                "user_agent": session.user_agent,
-                "expires_at": session.expires_at,
-            },
-        )
-        row = cursor.fetchone()
+    row = connection.fetch_prepared(
+        """WITH used AS (
+               UPDATE users_challenge SET slot = NULL, used_at = statement_timestamp()
+               WHERE id = %(challenge)s AND slot IS NOT NULL RETURNING phone
+           ), known AS (
+               SELECT id, phone, invite_code, is_active, false AS is_new FROM users_user JOIN used USING (phone)
+           ), registered AS (
+               INSERT INTO users_user (id, phone, invite_code, password, is_active, is_staff, is_superuser)
+               SELECT %(user)s, phone, %(invite_code)s, %(password)s, true, false, false FROM used
+               WHERE NOT EXISTS (SELECT FROM known)
+               ON CONFLICT DO NOTHING RETURNING id, phone, invite_code, is_active, true AS is_new
+           ), owner AS (
+               SELECT * FROM known UNION ALL SELECT * FROM registered
+           ), opened AS (
+               INSERT INTO users_session (id, user_id, generation, salt, address, user_agent, expires_at)
+               SELECT %(session)s, id, 0, %(salt)s, %(address)s, %(user_agent)s, %(expires_at)s
+               FROM owner WHERE is_active
+           )
+           SELECT owner.* FROM used LEFT JOIN owner USING (phone)""",
+        challenge=challenge_id,
+        user=new_user.id,
+        invite_code=new_user.invite_code,
+        password=new_user.password,
+        session=session.id,
+        salt=session.salt,
+        address=session.address,
+        user_agent=session.user_agent,
+        expires_at=session.expires_at,
+    )
     if row is None:
         return None
     user_id, phone, invite_code, is_active, is_new = row
