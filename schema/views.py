@@ -1,6 +1,7 @@
 """The GraphQL door: JSON over POST, one operation a request. Who is asking says the Authorization header alone."""
 
-from dataclasses import dataclass
+from types import NoneType
+from typing import NamedTuple
 
 import orjson
 from django.conf import settings
@@ -54,11 +55,10 @@ class Context:
         return callers.challenge_of(self._request, given)
 
 
-_MEMBERS = {"query": str, "variables": dict | None, "operationName": str | None}
+_MEMBERS = {"query": str, "variables": (dict, NoneType), "operationName": (str, NoneType)}
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     query: str
     variables: dict | None
     operation_name: str | None
@@ -134,5 +134,4 @@ def _refuse(meaning: DomainError, errors: list[GraphQLError]) -> HttpResponse:
 
 
 def _json(body: dict, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    no_store = {"Cache-Control": "no-store"}
-    return HttpResponse(orjson.dumps(body), "application/json", status, headers=no_store | (headers or {}))
+    return HttpResponse(orjson.dumps(body), "application/json", status, headers=headers)
