@@ -50,7 +50,9 @@ def test_me_costs_one_statement_that_checks_the_session_too(as_user, popular, qu
     caller = as_user(popular)
     caller.data("{ me { id } }")  # from here on the connection has it planned
     [statement] = statements(caller, query)
-    assert statement.startswith("EXECUTE profile_of_session")
+    assert statement.startswith("EXECUTE ")
+    assert f"'{popular.id}'" in statement
+    assert statement.count("::uuid") == 2  # whose profile, by which session
 
 
 def test_nobody_is_asked_for_what_is_not_wanted(graphql):
