@@ -55,7 +55,11 @@ class Context:
         return callers.challenge_of(self._request, given)
 
 
-_MEMBERS = {"query": str, "variables": (dict, NoneType), "operationName": (str, NoneType)}
+_MEMBERS: dict[str, type | tuple[type, ...]] = {
+    "query": str,
+    "variables": (dict, NoneType),
+    "operationName": (str, NoneType),
+}
 
 
 class Asked(NamedTuple):

@@ -149,8 +149,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self._connection_pools[self.alias]
 
     def fetch_prepared(self, *statements: str, **values: object) -> tuple | None:
-        """The last statement's first row, None without any. All of them are one round trip and, unless a transaction
-        is open already, one transaction. They name their `values` as `%(name)s`.
+        """The first row of `fetch_all_prepared`, None without any."""
+        rows = self.fetch_all_prepared(*statements, **values)
+        return rows[0] if rows else None
+
+    def fetch_all_prepared(self, *statements: str, **values: object) -> list[tuple]:
+        """The last statement's rows. All of them are one round trip and, unless a transaction is open already, one
+        transaction. They name their `values` as `%(name)s`.
 
         A connection plans each once (`PREPARE`) and then only executes it. Behind a PgBouncer that pools transactions
         the next one may run on another server connection: DATABASE_PREPARE=0 sends the plain statements each time.
@@ -159,7 +164,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if settings.DATABASE_PREPARE:
                 statements = tuple(self._prepared(cursor, statement) for statement in statements)
             cursor.execute("; ".join(statements), values)
-            return cursor.fetchone() if cursor.description else None
+            return cursor.fetchall() if cursor.description else []
 
     def _prepared(self, cursor, statement: str) -> str:
         """What executes the statement on this connection."""

@@ -4,6 +4,7 @@ Reading one's own profile is what this service does all day, and a query each fo
 count cost three times as much. So it is SQL by hand here, planned once for each connection. The other calls are plain.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -51,6 +52,9 @@ _OF_SESSION = f"""{_PROFILE}
       AND session.ended_at IS NULL AND session.expires_at > statement_timestamp()
 """
 _OF_USER = f"{_PROFILE} WHERE person.id = %(user)s AND person.is_active"
+_BESIDE = "SELECT id, invitee_phone, created_at FROM users_activation WHERE inviter_id = %(inviter)s"
+_OLDER = f"{_BESIDE} AND id < coalesce(%(start)s, {2**63 - 1}) ORDER BY id DESC LIMIT %(most)s"
+_NEWER = f"{_BESIDE} AND id > %(start)s ORDER BY id LIMIT %(most)s"
 
 
 def of_session(name: SessionName) -> Row | None:
@@ -61,6 +65,16 @@ def of_session(name: SessionName) -> Row | None:
 def of_user(user_id: UUID) -> Row | None:
     """None when there is no such user, or he is switched off."""
     return _row(connection.fetch_prepared(_OF_USER, user=user_id))
+
+
+def referrals_beside(
+    inviter_id: UUID, start: int | None, *, backwards: bool, most: int
+) -> list[tuple[int, str | None, datetime]]:
+    """`most` activations by id, number (None: has left) and time: older than `start`, or backwards the newer ones.
+
+    The nearest to `start` come first; without it, the newest.
+    """
+    return connection.fetch_all_prepared(_NEWER if backwards else _OLDER, inviter=inviter_id, start=start, most=most)
 
 
 def _row(fetched: tuple | None) -> Row | None:

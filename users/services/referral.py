@@ -186,10 +186,7 @@ def _page(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> 
     if not 1 <= first <= PAGE:
         raise InvalidInput(fields={"first": [_("From 1 to %(most)d at once.") % {"most": PAGE}]})
     backwards, start = _read_cursor(cursor)
-    rows = Activation.objects.filter(inviter=user).values_list("id", "invitee_phone", "created_at")
-    if start is not None:
-        rows = rows.filter(id__gt=start) if backwards else rows.filter(id__lt=start)
-    found = list(rows.order_by("id" if backwards else "-id")[: first + 1])
+    found = profile_query.referrals_beside(user.id, start, backwards=backwards, most=first + 1)
     more, found = len(found) > first, found[:first]
     if backwards:
         found.reverse()
