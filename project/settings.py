@@ -103,6 +103,11 @@ DATABASES = {
         "OPTIONS": {"connect_timeout": 2, "application_name": "zovi", **_database.get("OPTIONS", {})},
     }
 }
+# A streaming replica for profile reads, see users/services/replica.py. Not one of DATABASES: nothing is ever written to
+# it, migrated on it or tested against it, and no request may wait for it as it waits for a database.
+DATABASE_REPLICA = env.libpq("DATABASE_REPLICA_URL")
+if DATABASE_REPLICA and DATABASE_IS_EMBEDDED:
+    env.refuse("DATABASE_REPLICA_URL is set without DATABASE_URL: the embedded PostgreSQL has no replica")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Django --------------------------------------------------------------------------------------------------------
