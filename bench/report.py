@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,6 +46,17 @@ ROWS = {
     "me_quiet": "**Zovi**, `me`, two readers alone",
     "me_beside": "**Zovi**, `me`, two readers beside the crowd",
     "crowd": "**Zovi**, the crowd asks for a code",
+}
+
+# What the README shows of them, and how the Russian one calls what is not a name.
+IN_README = ("me", "graphql", "floor", "fastapi", "drf", "readme", "graphene", "sign_in", "drf_sign_in")
+HEAD = "| | per second | processor µs: app | + PostgreSQL | p50 ms | p99 ms | failed |"
+RUSSIAN_HEAD = "| | в секунду | процессор, мкс: приложение | + PostgreSQL | p50, мс | p99, мс | ошибок |"
+IN_RUSSIAN = {
+    "floor": "чистый WSGI + PyJWT + один SQL",
+    "drf": "Django + DRF, настроенный gunicorn",
+    "sign_in": "**Zovi**, первый вход (два вызова)",
+    "drf_sign_in": "Django + DRF, первый вход",
 }
 
 
@@ -136,7 +148,7 @@ def write(bench: "Bench", *, took: float, load_before: float) -> tuple[str, str]
         "",
         "![requests a second](me.svg)",
         "",
-        "| | per second | processor µs: app | + PostgreSQL | p50 ms | p99 ms | failed |",
+        HEAD,
         "|---|---:|---:|---:|---:|---:|---:|",
         *[_row(bench, name, label) for name, label in ROWS.items()],
         "",
@@ -147,6 +159,15 @@ def write(bench: "Bench", *, took: float, load_before: float) -> tuple[str, str]
         "",
     ]
     return "\n".join(lines), chart(bench)
+
+
+def show_in_readmes(bench: "Bench", folder: Path) -> None:
+    """The rows IN_README, between the marks for them."""
+    for name, head, labels in (("README.md", HEAD, {}), ("README.ru.md", RUSSIAN_HEAD, IN_RUSSIAN)):
+        rows = [_row(bench, row, labels.get(row, ROWS[row])) for row in IN_README]
+        table = "\n".join([head, "|---|---:|---:|---:|---:|---:|---:|", *rows])
+        before, after = re.split("(?s)(?<=<!-- bench -->\n).*(?=\n<!-- /bench -->)", (folder / name).read_text())
+        (folder / name).write_text(before + table + after)
 
 
 def _row(bench: "Bench", name: str, label: str) -> str:
@@ -167,7 +188,16 @@ def _commit() -> str:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/RESULTS.md", ":!bench/me.svg")
+    changed = git(
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ".",
+        ":!bench/RESULTS.md",
+        ":!bench/me.svg",
+        ":!README*.md",
+    )
     return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
 
 

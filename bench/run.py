@@ -324,6 +324,8 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     (folder / "RESULTS.md").write_text(text)
     (folder / "me.svg").write_text(chart)
+    if not short:
+        report.show_in_readmes(bench, env.ROOT)
     wrong = {name: measured.errors for name, measured in bench.measured.items() if measured.errors}
     if wrong:
         sys.exit(f"some answers were not what they should be: {wrong}")

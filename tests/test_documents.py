@@ -29,3 +29,15 @@ def test_make_help_and_the_documents_agree_on_the_commands():
     for document in DOCUMENTS:
         named = set(re.findall(r"(?:`|^)make ([a-z]+)", document.read_text(), re.MULTILINE))
         assert named - known == set(), document.name
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ru.md"])
+def test_the_readme_shows_what_was_measured(name):
+    def figures(text: str) -> list[tuple[str, ...]]:
+        rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+        return [tuple(cells[1:]) for cells in rows if len(cells) == 7 and cells[-1].isdecimal()]
+
+    readme = (env.ROOT / name).read_text()
+    shown = figures(readme[readme.index("<!-- bench -->") : readme.index("<!-- /bench -->")])
+    assert len(shown) == 9
+    assert set(shown) <= set(figures((env.ROOT / "bench" / "RESULTS.md").read_text()))
