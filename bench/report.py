@@ -51,6 +51,7 @@ ROWS = {
 # What the README shows of them, and how the Russian one calls what is not a name.
 IN_README = ("me", "graphql", "floor", "fastapi", "drf", "readme", "graphene", "sign_in", "drf_sign_in")
 HEAD = "| | per second | processor µs: app | + PostgreSQL | p50 ms | p99 ms | failed |"
+RULE = "|---|---:|---:|---:|---:|---:|---:|"
 RUSSIAN_HEAD = "| | в секунду | процессор, мкс: приложение | + PostgreSQL | p50, мс | p99, мс | ошибок |"
 IN_RUSSIAN = {
     "floor": "чистый WSGI + PyJWT + один SQL",
@@ -149,7 +150,7 @@ def write(bench: "Bench", *, took: float, load_before: float) -> tuple[str, str]
         "![requests a second](me.svg)",
         "",
         HEAD,
-        "|---|---:|---:|---:|---:|---:|---:|",
+        RULE,
         *[_row(bench, name, label) for name, label in ROWS.items()],
         "",
         f"Memory (PSS) of all serving processes: Zovi idle {bench.facts['idle_mb']:.0f} MB, after the load"
@@ -165,7 +166,7 @@ def show_in_readmes(bench: "Bench", folder: Path) -> None:
     """The rows IN_README, between the marks for them."""
     for name, head, labels in (("README.md", HEAD, {}), ("README.ru.md", RUSSIAN_HEAD, IN_RUSSIAN)):
         rows = [_row(bench, row, labels.get(row, ROWS[row])) for row in IN_README]
-        table = "\n".join([head, "|---|---:|---:|---:|---:|---:|---:|", *rows])
+        table = "\n".join([head, RULE, *rows])
         before, after = re.split("(?s)(?<=<!-- bench -->\n).*(?=\n<!-- /bench -->)", (folder / name).read_text())
         (folder / name).write_text(before + table + after)
 

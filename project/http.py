@@ -74,8 +74,8 @@ class HeadersMiddleware:
 
 
 class CSPMiddleware(csp.CSPMiddleware):
-    """JSON gets the policy of the settings ready-made: writing it out took a ninth of a request's time. A page may
-    have added to it."""
+    """JSON gets the policy of the settings ready-made: writing it out took a ninth of a request's time. A page
+    gets its own from django-csp, because it may add to the policy (`csp_update`)."""
 
     def __init__(self, get_response):
         super().__init__(get_response)

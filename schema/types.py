@@ -9,7 +9,7 @@ DEFAULT_FIRST = 50
 
 
 class Caller:
-    """Whoever is asking, as a User: read in the statement that found out who it is."""
+    """Whoever is asking, as a User: read on the way of finding out who it is."""
 
     def __init__(self, context):
         self.context, self.profile = context, context.profile

@@ -40,12 +40,12 @@ class Context:
     @cached_property
     def user(self) -> User:
         """Raises NotAuthenticated, InvalidToken."""
-        return tokens.authenticate(self._request.META.get("HTTP_AUTHORIZATION", ""))
+        return tokens.authenticate(callers.authorization_of(self._request))
 
     @cached_property
     def profile(self) -> services.Profile:
-        """The caller's own, from the one statement that checks the session too. Raises as `user` does."""
-        return services.own_profile(authorization=self._request.META.get("HTTP_AUTHORIZATION", ""))
+        """The caller's own, read with a check of the session on the way. Raises as `user` does."""
+        return services.own_profile(authorization=callers.authorization_of(self._request))
 
     @cached_property
     def client(self) -> Client:

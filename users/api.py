@@ -63,12 +63,12 @@ class Logout(LeanView):
 
 
 class Me(LeanView):
-    identifying = frozenset({"GET", "HEAD"})  # the statement that reads the profile checks the session as well
+    identifying = frozenset({"GET", "HEAD"})  # reading the profile checks the session on the way
 
     @openapi.me
     def get(self, request: HttpRequest) -> HttpResponse:
         """Your own profile, with the full numbers of those who entered your code."""
-        profile = services.own_profile(authorization=request.META.get("HTTP_AUTHORIZATION", ""))
+        profile = services.own_profile(authorization=callers.authorization_of(request))
         return show(serializers.profile(profile, profile.next and _refs_url(request)))
 
     @openapi.delete_me

@@ -12,6 +12,11 @@ def client_of(request: HttpRequest) -> clients.Client:
     )
 
 
+def authorization_of(request: HttpRequest) -> str:
+    """The header that says who is asking; empty without one."""
+    return request.META.get("HTTP_AUTHORIZATION", "")
+
+
 def challenge_of(request: HttpRequest, given: str | None) -> str | None:
     """The challenge a caller presents: what they sent along, else what their cookie keeps."""
     return given or request.COOKIES.get(settings.CHALLENGE_COOKIE_NAME)

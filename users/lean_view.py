@@ -4,10 +4,10 @@ import orjson
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
-from rest_framework.serializers import Serializer
+from rest_framework.serializers import Serializer, ValidationError
 from rest_framework.views import APIView
 
-from users import tokens
+from users import callers, tokens
 from users.errors import DomainError
 
 _LEAN = {"GET", "HEAD", "POST", "DELETE"}
@@ -18,10 +18,12 @@ class Unusual(Exception):
 
 
 class LeanView(APIView):
-    """A method first gets Django's own request, with `user` set unless the view is for everybody.
+    """A method first gets Django's own request, with `user` set unless the view is for everybody or the method is
+    `identifying`. Nothing else of DRF's is asked: no permissions, no throttles.
 
     DRF's request, negotiation, serializers and response cost more than what is done for most calls. Where a call is
-    unusual or refused, DRF takes over, so that there is one place which reads forms and explains mistakes.
+    unusual or refused, DRF takes over, so that there is one place which reads forms and explains mistakes. A method
+    that has a body reads it first of all, because after `Unusual` it is called again with DRF's request.
     """
 
     # The methods that find out themselves who is asking.
@@ -33,7 +35,7 @@ class LeanView(APIView):
         if method:
             try:
                 if self.authentication_classes and request.method not in self.identifying:
-                    request.user = tokens.authenticate(request.META.get("HTTP_AUTHORIZATION", ""))
+                    request.user = tokens.authenticate(callers.authorization_of(request))
                 return method(request, *args, **kwargs)
             except Unusual:
                 pass
@@ -48,19 +50,20 @@ class LeanView(APIView):
 
 
 def read(serializer_class: type[Serializer], request: HttpRequest | Request) -> dict:
-    """The body's fields; all of them are texts. Raises Unusual or DRF's ValidationError."""
+    """The body's fields, none of which has validators. Raises Unusual, or with DRF's request its ValidationError,
+    ParseError, UnsupportedMediaType."""
     if isinstance(request, Request):
         serializer = serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
     body = _object(request)
     fields = serializer_class._declared_fields
-    given = {name: body[name] for name in fields if name in body}
-    if any(field.required and name not in given for name, field in fields.items()):
+    if any(field.required and name not in body for name, field in fields.items()):
         raise Unusual()
-    if any(type(value) is not str for value in given.values()):
-        raise Unusual()
-    return given
+    try:
+        return {name: field.to_internal_value(body[name]) for name, field in fields.items() if name in body}
+    except ValidationError:
+        raise Unusual() from None
 
 
 def _object(request: HttpRequest) -> dict:
@@ -81,4 +84,4 @@ def show(body: dict | None) -> HttpResponse:
         response = HttpResponse(status=204)
         del response["Content-Type"]
         return response
-    return HttpResponse(orjson.dumps(body, default=str), content_type="application/json")
+    return HttpResponse(orjson.dumps(body), content_type="application/json")

@@ -189,7 +189,7 @@ class Activation(models.Model):
     inviter = models.ForeignKey(
         User, models.PROTECT, related_name="referrals", db_index=False, verbose_name=_("who invited")
     )
-    # The invitee's own number, kept by triggers (migration 0004), so that an inviter's list is read off one index.
+    # The invitee's own number, kept by triggers (migrations 0004 and 0008): an inviter's list is read off one index.
     invitee_phone = models.CharField(_("number of who came"), max_length=16, null=True, editable=False)
     created_at = models.DateTimeField(_("when"), db_default=Now(), editable=False)
 

@@ -1,4 +1,4 @@
-"""What all REST calls share: who is asking, what a body and an answer are, and the one place that shows errors."""
+"""What DRF does for the calls `lean_view` leaves to it, and the one place that shows errors."""
 
 import logging
 
@@ -12,7 +12,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from users import errors, tokens
+from users import callers, errors, tokens
 from users.models import User
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer …`. No cookie gives identity here, so there is nothing for CSRF to steal."""
 
     def authenticate(self, request: Request) -> tuple[User, str] | None:
-        authorization = request.META.get("HTTP_AUTHORIZATION")
+        authorization = callers.authorization_of(request)
         return (tokens.authenticate(authorization), "token") if authorization else None
 
     def authenticate_header(self, request: Request) -> str:
@@ -89,4 +89,4 @@ class JSONRenderer(BaseRenderer):
     charset = None
 
     def render(self, data, accepted_media_type=None, renderer_context=None) -> bytes:
-        return b"" if data is None else orjson.dumps(data, default=str)
+        return orjson.dumps(data, default=str)

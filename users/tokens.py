@@ -136,9 +136,9 @@ def resume(session_id: str) -> User | None:
 
 @lru_cache(maxsize=1)
 def _session_and_user() -> str:
-    """What the ORM says to read a live session with its user. It is asked in nearly every call, and composing it each
-    time took half of a page of referrals."""
-    sql, _ = live_sessions().select_related("user").filter(id=uuid.UUID(int=0)).query.sql_with_params()
+    """What the ORM says to read a live session with its user; its one parameter is the id. It is asked in nearly every
+    call, and composing it each time took half of a page of referrals."""
+    sql, [_] = live_sessions().select_related("user").filter(id=uuid.UUID(int=0)).query.sql_with_params()
     return sql.replace("%s", "%(id)s")
 
 

@@ -6,7 +6,6 @@ its first query to the end of the request, or until it calls `connection.close()
 
 import os
 import queue
-import re
 import select
 import threading
 import time
@@ -23,8 +22,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Psycopg2Connection
 
 from project import localdb
-
-_VALUE = re.compile(r"%\((\w+)\)s")
+from users import prepared
 
 
 class PooledConnection(Psycopg2Connection):
@@ -157,8 +155,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """The last statement's rows. All of them are one round trip and, unless a transaction is open already, one
         transaction. They name their `values` as `%(name)s`.
 
-        A connection plans each once (`PREPARE`) and then only executes it. Behind a PgBouncer that pools transactions
-        the next one may run on another server connection: DATABASE_PREPARE=0 sends the plain statements each time.
+        A connection plans each once (`PREPARE`) and then only executes it, for as long as it lives: so their texts
+        must be few, and values never part of them. A literal % is written %%. Behind a PgBouncer that pools
+        transactions the next one may run on another server connection: DATABASE_PREPARE=0 sends the plain statements.
         """
         with self.cursor() as cursor:
             if settings.DATABASE_PREPARE:
@@ -168,14 +167,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _prepared(self, cursor, statement: str) -> str:
         """What executes the statement on this connection."""
-        prepared = self.connection.prepared
-        if statement not in prepared:
-            name = f"prepared_{len(prepared)}"
-            values = list(dict.fromkeys(_VALUE.findall(statement)))
-            numbered = statement % {value: f"${number}" for number, value in enumerate(values, 1)}
-            cursor.execute(f"PREPARE {name} AS {numbered}")
-            prepared[statement] = f"EXECUTE {name} ({', '.join(f'%({value})s' for value in values)})"
-        return prepared[statement]
+        known = self.connection.prepared
+        if statement not in known:
+            prepare, execute = prepared.name(statement, f"prepared_{len(known)}")
+            cursor.execute(prepare)
+            known[statement] = execute
+        return known[statement]
 
     def get_new_connection(self, conn_params):
         if settings.DATABASE_IS_EMBEDDED and self.alias in {DEFAULT_DB_ALIAS, NO_DB_ALIAS}:

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg2
 
 from project import env, localdb
+from project.tests.test_server import wait_until
 
 RECIPE = re.compile(r"(?m)^sudo -u postgres pg_basebackup (.+)$")
 # Both log every statement, so that a test can tell who was asked; nobody real is in these databases.
@@ -59,8 +60,7 @@ class Standby(Cluster):
     def pause(self) -> None:
         """From now on it lags."""
         self.ask("SELECT pg_wal_replay_pause()")
-        while self.ask("SELECT pg_get_wal_replay_pause_state()") != [("paused",)]:
-            pass
+        wait_until(lambda: self.ask("SELECT pg_get_wal_replay_pause_state()") == [("paused",)])
 
     def resume(self) -> None:
         self.ask("SELECT pg_wal_replay_resume()")

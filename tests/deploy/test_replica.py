@@ -14,7 +14,7 @@ from project import localdb
 from project.tests.test_server import Zovi, wait_until
 from tests.deploy.standby import Cluster, Standby
 from users.services import replica
-from users.services.replica import PATIENCE, REST
+from users.services.replica import PATIENCE, PAUSE
 
 _numbers = iter(range(10**6))
 
@@ -194,7 +194,7 @@ class Load:
 def is_back(site, person):
     """Each process finds out for itself, so some reads in a row must come from it."""
     site.caught_up()
-    wait_until(lambda: [person.read_from() for _ in range(6)] == ["replica"] * 6, seconds=3 * REST)
+    wait_until(lambda: [person.read_from() for _ in range(6)] == ["replica"] * 6, seconds=3 * PAUSE)
 
 
 def test_a_replica_that_stops_under_load_fails_no_read_and_serves_again_when_it_is_back(site):

@@ -1,7 +1,8 @@
-"""The fast path: a profile in one statement, which for one's own profile checks the session as well.
+"""The fast path of reading: a profile in one statement, which for one's own checks the session as well, and a page
+of its list.
 
 Reading one's own profile is what this service does all day, and a query each for session, user, activation, page and
-count cost three times as much. So it is SQL by hand here, planned once for each connection. The other calls are plain.
+count cost three times as much. So it is SQL by hand here, planned once for each connection.
 
 With a read replica the primary says only whether the session is live and which version of the profile is current, and
 the replica shows it if that is the version it has. If it lags, or is away, the primary answers as without one.

@@ -77,8 +77,8 @@ class Profile:
 def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -> User:
     """Enter somebody's invite code, once for ever; the same one again changes nothing. Returns the inviter.
 
-    `phone`, when given, must be the user's own. Raises InvalidInput, InvalidPhone, NotYourPhone, OwnInvite,
-    InviteNotFound, InviteAlreadyActivated, TooManyAttempts.
+    `phone`, when given, must be the user's own. Raises InvalidInput, InvalidPhone, RegionNotAllowed, NotYourPhone,
+    OwnInvite, InviteNotFound, InviteAlreadyActivated, TooManyAttempts.
     """
     if phone and normalise_phone(phone) != user.phone:
         raise NotYourPhone()
@@ -116,7 +116,7 @@ def _has_activated_before_leaving(user: User) -> bool:
 def own_profile(*, authorization: str) -> Profile:
     """The profile of whoever an Authorization header speaks for, with full numbers.
 
-    Checks the session in the statement that reads the profile. Raises NotAuthenticated, InvalidToken.
+    Checks the session on the way. Raises NotAuthenticated, InvalidToken.
     """
     row = profile_query.of_session(tokens.read(authorization))
     if row is None:

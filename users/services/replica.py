@@ -1,14 +1,14 @@
-"""The read replica, where there is one: asked first, never waited for, never trusted to be there.
+"""The read replica, where there is one: waited for half a second at most, never trusted to be there.
 
 A synchronous call of psycopg2 waits for as long as a silent server likes, so these connections are asynchronous: a
-replica that hangs costs PATIENCE, and after that nobody but one reader in REST seconds who tries whether it is back.
+replica that hangs costs PATIENCE, and after that nobody but one reader in PAUSE seconds who tries whether it is back.
 """
 
 import queue
 import select
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
@@ -16,10 +16,10 @@ from django.conf import settings
 from psycopg2.extensions import POLL_OK, POLL_READ
 from psycopg2.extensions import connection as Psycopg2Connection
 
-from users import events
+from users import events, prepared
 
 PATIENCE = 0.5  # seconds for an answer, with a new connection where it needs one
-REST = 5.0  # seconds a replica that failed is left alone
+PAUSE = 5.0  # seconds a replica that failed is left alone
 
 
 class Connection(Psycopg2Connection):
@@ -41,19 +41,17 @@ class Connection(Psycopg2Connection):
     def first_row(self, statement: str, values: dict[str, object]) -> tuple | None:
         with self.cursor() as cursor:
             if settings.DATABASE_PREPARE:
-                statement = self._prepared(cursor, statement, values)
+                statement = self._prepared(cursor, statement)
             cursor.execute(statement, values)
             self.wait()
             return cursor.fetchone()
 
-    def _prepared(self, cursor, statement: str, values: Iterable[str]) -> str:
-        """What executes the statement here; as in project/postgres, but for the waiting."""
+    def _prepared(self, cursor, statement: str) -> str:
         if statement not in self.prepared:
-            name = f"prepared_{len(self.prepared)}"
-            numbered = statement % {value: f"${number}" for number, value in enumerate(values, 1)}
-            cursor.execute(f"PREPARE {name} AS {numbered}")
+            prepare, execute = prepared.name(statement, f"prepared_{len(self.prepared)}")
+            cursor.execute(prepare)
             self.wait()
-            self.prepared[statement] = f"EXECUTE {name} ({', '.join(f'%({value})s' for value in values)})"
+            self.prepared[statement] = execute
         return self.prepared[statement]
 
 
@@ -67,7 +65,7 @@ class Replica:
         self._scout: int | None = None  # the thread that finds out whether it is back
 
     def is_worth_asking(self) -> bool:
-        """Not without one, and not while it rests; when it has rested, for one caller."""
+        """A circuit breaker. True after a pause makes the caller its scout, so ask only when about to `fetch`."""
         if not settings.DATABASE_REPLICA:
             return False
         if self._away_until is None:
@@ -75,11 +73,12 @@ class Replica:
         with self._lock:
             if self._away_until is not None and time.monotonic() < self._away_until:
                 return False
-            self._away_until, self._scout = time.monotonic() + REST, threading.get_ident()
+            self._away_until, self._scout = time.monotonic() + PAUSE, threading.get_ident()
             return True
 
     def fetch(self, statement: str, **values: object) -> tuple | None:
-        """The first row, None without any, and when there is no answer within PATIENCE. `%(name)s` names a value."""
+        """The first row; None without any, and when it fails or does not answer within PATIENCE. `%(name)s` names a
+        value."""
         try:
             with self._connection(time.monotonic() + PATIENCE) as connection:
                 row = connection.first_row(statement, values)
@@ -112,7 +111,7 @@ class Replica:
     def _failed(self, error: psycopg2.Error) -> None:
         with self._lock:
             was_here = self._away_until is None
-            self._away_until, self._scout = time.monotonic() + REST, None
+            self._away_until, self._scout = time.monotonic() + PAUSE, None
         if was_here:
             events.replica_away(str(error).strip().partition("\n")[0] or type(error).__name__)
 

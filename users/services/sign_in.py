@@ -61,7 +61,7 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
     """Sign in with a code, and register whoever comes for the first time.
 
     The try is counted, and committed, before the code is compared. Raises InvalidInput, InvalidPhone,
-    ChallengeRequired, InvalidCode, TooManyAttempts, AccountDisabled.
+    RegionNotAllowed, ChallengeRequired, InvalidCode, TooManyAttempts, AccountDisabled.
     """
     tried = _tried(code, challenge, claimed=normalise_phone(phone) if phone else None)
     session = tokens.new_session(client)

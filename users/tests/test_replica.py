@@ -18,7 +18,7 @@ from users import errors, services, tokens
 from users.clients import Client
 from users.models import Activation, Session, User
 from users.services import profile_query, replica
-from users.services.profile_query import Replica
+from users.services.replica import Replica
 
 FROM_PRIMARY, FROM_REPLICA, LAGGING = ["profile"], ["version"], ["version", "profile"]
 
