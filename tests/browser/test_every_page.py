@@ -79,6 +79,15 @@ def every_state(page, url):
     page.click("form:has(#id_invite_code) button")
     page.get_by_role("alert").wait_for()
     yield "profile-refused"
+    page.goto(f"{url}/profile/delete/")
+    yield "delete"
+    page.click("form.again button")
+    page.wait_for_selector("#id_code")
+    yield "delete-awaited"
+    page.fill("#id_code", zovi.wrong(zovi.code_on_the_page(page)))
+    page.click("form.card button")
+    page.get_by_role("alert").wait_for()
+    yield "delete-refused"
 
 
 @pytest.fixture(scope="module")
