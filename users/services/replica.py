@@ -4,6 +4,7 @@ A synchronous call of psycopg2 waits for as long as a silent server likes, so th
 replica that hangs costs PATIENCE, and after that nobody but one reader in PAUSE seconds who tries whether it is back.
 """
 
+import os
 import queue
 import select
 import threading
@@ -60,6 +61,7 @@ class Replica:
 
     def __init__(self) -> None:
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
+        os.register_at_fork(after_in_child=self._idle.queue.clear)  # a fork must not talk over its parent's
         self._lock = threading.Lock()
         self._away_until: float | None = None
         self._scout: int | None = None  # the thread that finds out whether it is back

@@ -30,6 +30,7 @@ def beside(settings, monkeypatch, transactional_db):
     parameters = connection.get_connection_params()
     settings.DATABASE_REPLICA = {name: str(value) for name, value in parameters.items() if name in known}
     settings.DATABASE_PREPARE = False  # so that it can be seen what is asked
+    monkeypatch.setattr(replica, "PATIENCE", 5.0)  # a busy machine is not a dead replica
     asked = Replica()
     monkeypatch.setattr(profile_query, "replica", asked)
     yield asked
