@@ -27,7 +27,8 @@ FROM_PRIMARY, FROM_REPLICA, LAGGING = ["profile"], ["version"], ["version", "pro
 def beside(settings, monkeypatch, transactional_db):
     """The replica that profile reads ask."""
     known = {"dbname", "user", "password", "host", "port"}
-    parameters = connection.get_connection_params()
+    with connection.cursor() as cursor:  # the tests' own database, whatever the settings say by now
+        parameters = connection.get_connection_params() | {"dbname": cursor.connection.info.dbname}
     settings.DATABASE_REPLICA = {name: str(value) for name, value in parameters.items() if name in known}
     settings.DATABASE_PREPARE = False  # so that it can be seen what is asked
     monkeypatch.setattr(replica, "PATIENCE", 5.0)  # a busy machine is not a dead replica
