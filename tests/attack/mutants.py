@@ -38,7 +38,7 @@ def main() -> None:
         mutmut = Path(sys.executable).with_name("mutmut")
         subprocess.run([mutmut, "run", "--max-children", "1"], stdout=log, check=False)
     results = dict(re.findall(r"^\s+(\S+): ([a-z ]+)$", run("results", "--all", "true"), re.MULTILINE))
-    survivors = sorted(name for name, result in results.items() if result != "killed")
+    survivors = sorted(name for name, result in results.items() if result not in {"killed", "timeout"})
     killed = len(results) - len(survivors)
     text = PAGE.format(
         killed=killed,

@@ -86,13 +86,38 @@ def test_an_export_holds_everything_we_keep(alice, bob, charlie, browser):
 
     kept = services.export_of(user=bob)
 
-    assert (kept["phone_number"], kept["invite_code"]) == (BOB, bob.invite_code)
-    assert kept["activated"]["invite_code"] == alice.invite_code
-    assert kept["activated"]["inviter"] == "+7 913 ***-**-00"
-    assert [referral["phone_number"] for referral in kept["referrals"]] == [charlie.phone]
-    assert [session["address"] for session in kept["sessions"]] == [browser.address]
-    assert len(kept["codes"]) == 1
-    assert ALICE not in str(kept)
+    came, invited = Activation.objects.get(invitee=bob), Activation.objects.get(invitee=charlie)
+    session, code = Session.objects.get(user=bob), Challenge.objects.get()
+    assert kept == {
+        "id": bob.id,
+        "phone_number": BOB,
+        "invite_code": bob.invite_code,
+        "registered_at": bob.created_at,
+        "activated": {"invite_code": alice.invite_code, "inviter": "+7 913 ***-**-00", "at": came.created_at},
+        "referrals": [{"phone_number": charlie.phone, "at": invited.created_at}],
+        "sessions": [
+            {
+                "address": browser.address,
+                "user_agent": browser.user_agent,
+                "created_at": session.created_at,
+                "refreshed_at": session.refreshed_at,
+                "ended_at": None,
+            }
+        ],
+        "codes": [{"address": browser.address, "created_at": code.created_at, "attempts": 0, "used_at": None}],
+    }
+
+
+def test_an_export_names_nobody_who_has_left(alice, bob, charlie, browser):
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    services.activate_invite(user=charlie, invite_code=bob.invite_code)
+    for gone in (alice, charlie):
+        leave(gone, browser)
+
+    kept = services.export_of(user=bob)
+
+    assert kept["activated"]["inviter"] is None
+    assert [referral["phone_number"] for referral in kept["referrals"]] == [None]
 
 
 def test_a_purge_deletes_what_has_been_of_no_use_for_30_days(alice, browser, capsys):
