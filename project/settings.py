@@ -132,7 +132,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "project.http.HeadersMiddleware",
     "project.http.CSPMiddleware",
-    "project.http.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.http.CorsMiddleware",
@@ -140,6 +139,7 @@ MIDDLEWARE = [
     "project.http.SessionMiddleware",
     "project.http.LocaleMiddleware",
     "project.http.CommonMiddleware",
+    "project.http.BodyLimitMiddleware",  # the next one may read the body
     "project.http.CsrfViewMiddleware",
     "project.http.AuthenticationMiddleware",
     "project.http.MessageMiddleware",

@@ -40,7 +40,10 @@ def policy_of(response) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_every_response_carries_the_headers(page, address):
-    response = page.get(address)
+    carries_the_headers(page.get(address))
+
+
+def carries_the_headers(response) -> None:
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Referrer-Policy"] == "same-origin"
     assert response.headers["X-Frame-Options"] == "DENY"
@@ -61,11 +64,21 @@ def test_the_documentation_pages_alone_may_have_more(page):
         assert {name for name in policy if policy[name] != plain[name]} == more
 
 
-def test_a_body_that_is_too_large_is_refused_in_words(page):
-    refused = page.post("/send-code/", {"phone": "1" * 70_000}, headers={"Accept-Language": "ru"})
+@pytest.mark.parametrize("address", ["/send-code/", "/api/users/auth/", "/graphql/"])
+def test_a_body_that_is_too_large_is_refused_like_everything_else(page, address):
+    refused = page.post(address, {"phone": "1" * 70_000}, headers={"Accept-Language": "ru"})
     assert refused.status_code == 413
-    assert "Запрос слишком большой." in refused.content.decode()
-    assert refused.headers["Content-Security-Policy"]
+    words = refused.content.decode()
+    assert "Запрос слишком большой." in (words if address == "/send-code/" else str(refused.json()))
+    assert refused.headers["Content-Language"] == "ru"
+    carries_the_headers(refused)
+
+
+def test_a_page_of_another_site_may_read_why_its_body_was_refused(page, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    refused = page.post("/api/users/auth/", {"otp": "1" * 70_000}, headers={"Origin": "https://app.example"})
+    assert refused.status_code == 413
+    assert refused.headers["Access-Control-Allow-Origin"] == "https://app.example"
 
 
 @pytest.mark.parametrize(
