@@ -12,7 +12,7 @@ import time
 
 from django.conf import settings
 from django.core.signals import request_finished, request_started
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, utils
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from django.db.utils import DatabaseErrorWrapper
@@ -158,11 +158,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         A connection plans each once (`PREPARE`) and then only executes it, for as long as it lives: so their texts
         must be few, and values never part of them. A literal % is written %%. Behind a PgBouncer that pools
         transactions the next one may run on another server connection: DATABASE_PREPARE=0 sends the plain statements.
+
+        Raises OperationalError when a plan is older than what it reads.
         """
         with self.cursor() as cursor:
             if settings.DATABASE_PREPARE:
                 statements = tuple(self._prepared(cursor, statement) for statement in statements)
-            cursor.execute("; ".join(statements), values)
+            try:
+                cursor.execute("; ".join(statements), values)
+            except utils.NotSupportedError as error:
+                self.connection.close()  # a migration has changed a column since: the next one plans anew
+                raise utils.OperationalError(str(error)) from error
             return cursor.fetchall() if cursor.description else []
 
     def _prepared(self, cursor, statement: str) -> str:
