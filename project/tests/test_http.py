@@ -118,3 +118,10 @@ def test_a_page_that_is_asked_for_too_often_says_how_long_to_wait(page, monkeypa
 
 def test_the_schema_can_be_read_more_than_once(page):
     assert [page.get("/api/schema/").status_code for _ in range(3)] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("version", ["%00", "%0a", "%22", "9"])
+def test_nobody_writes_into_a_header_of_the_schema(page, version):
+    response = page.get(f"/api/schema/?version={version}")
+    assert response.status_code == 200
+    assert response.headers["Content-Disposition"] == 'inline; filename="Zovi.yaml"'
