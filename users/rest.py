@@ -51,6 +51,8 @@ def show_error(error: Exception, context: dict) -> Response | None:
         body["fields"] = {
             FIELD_NAMES.get(name, name): [str(reason) for reason in reasons] for name, reasons in body["fields"].items()
         }
+    request = context["request"]  # in JSON, whatever its view shows when nothing goes wrong
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     return Response(body, status=shown.status, headers=shown.headers())
 
 

@@ -125,3 +125,11 @@ def test_nobody_writes_into_a_header_of_the_schema(page, version):
     response = page.get(f"/api/schema/?version={version}")
     assert response.status_code == 200
     assert response.headers["Content-Disposition"] == 'inline; filename="Zovi.yaml"'
+
+
+@pytest.mark.parametrize("address", ["/api/schema/", "/api/docs/swagger/"])
+def test_the_documentation_refuses_in_json_too(page, address):
+    refused = page.post(address)
+    assert refused.status_code == 405
+    assert refused.headers["Content-Type"] == "application/json"
+    assert refused.json()["code"] == "method_not_allowed"
