@@ -70,6 +70,8 @@ class HeadersMiddleware:
         response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         # Nearly everything here is somebody's own; what is not says so itself, as static files do.
         response.headers.setdefault("Cache-Control", "no-store")
+        if request.method == "HEAD" and not response.streaming:
+            response.content = b""  # its Content-Length stays; the server would drop a body, with a warning each time
         return response
 
 

@@ -5,8 +5,10 @@ import re
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 
+from project import http
 from users.errors import NotFound, TooManyRequests
 from users.pages import inbox
 
@@ -54,6 +56,13 @@ def carries_the_headers(response) -> None:
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == ["'none'"]
     assert policy["script-src"] == policy["connect-src"] == policy["form-action"] == ["'self'"]
     assert not re.search(r"unsafe|https?:|\*", response.headers["Content-Security-Policy"])
+
+
+def test_a_head_goes_out_without_the_body_it_tells_the_length_of():
+    answer = http.HeadersMiddleware(lambda request: HttpResponse("abc", headers={"Content-Length": "3"}))
+    assert answer(RequestFactory().get("/")).content == b"abc"
+    head = answer(RequestFactory().head("/"))
+    assert (head.content, head.headers["Content-Length"]) == (b"", "3")
 
 
 def test_the_documentation_pages_alone_may_have_more(page):
