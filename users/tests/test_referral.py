@@ -147,3 +147,23 @@ def test_a_cursor_that_is_not_ours_is_refused(alice, cursor):
 
 def test_a_model_shows_no_phone_when_printed(alice):
     assert ALICE not in f"{alice} {alice!r}"
+
+
+def test_somebody_elses_list_goes_on_page_by_page_masked(alice, bob):
+    for number in range(3):
+        newcomer, _ = User.objects.get_or_register(f"+7926123456{number}")
+        services.activate_invite(user=newcomer, invite_code=alice.invite_code)
+
+    first = services.user_referrals(viewer=bob, user_id=str(alice.id), first=2)
+    rest = services.user_referrals(viewer=bob, user_id=str(alice.id), first=2, cursor=first.next)
+
+    assert [item.phone for item in first.items] == ["+7 926 ***-**-62", "+7 926 ***-**-61"]
+    assert [item.phone for item in rest.items] == ["+7 926 ***-**-60"]
+    assert (rest.next, first.previous) == (None, None)
+
+
+def test_nobody_who_is_switched_off_has_a_list(alice, bob):
+    User.objects.filter(id=alice.id).update(is_active=False)
+    for user_id in (str(alice.id), "nobody", ""):
+        with pytest.raises(errors.NotFound):
+            services.user_referrals(viewer=bob, user_id=user_id)

@@ -238,3 +238,21 @@ def test_the_keyed_hash_covers_code_challenge_and_phone(browser, settings):
     kept = Challenge.objects.get().code_hash
     said = {"challenge": sent.challenge, "phone": ALICE, "pepper": settings.OTP_PEPPER}
     assert kept == codes.keyed_hash(sent.otp, **said)
+
+
+def test_a_newcomer_whose_invite_code_is_taken_draws_another(browser, monkeypatch, alice):
+    drawn = iter([alice.invite_code, alice.invite_code, "ZZZ999"])
+    monkeypatch.setattr(codes, "draw_invite_code", lambda: next(drawn))
+
+    signed_in = sign_in(BOB, browser)
+
+    assert signed_in.is_new_user
+    assert (signed_in.user.phone, signed_in.user.invite_code) == (BOB, "ZZZ999")
+    session = Session.objects.get(user=signed_in.user)
+    assert (session.id, session.address) == (signed_in.session.id, browser.address)
+
+
+def test_a_refresh_goes_on_with_the_same_session_and_registers_nobody(browser):
+    first = sign_in(ALICE, browser)
+    second = services.refresh(refresh_token=first.tokens.refresh)
+    assert (second.session.id, second.user, second.is_new_user) == (first.session.id, first.user, False)
