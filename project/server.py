@@ -2,7 +2,9 @@
 
 import select
 import signal
+import socket
 import sys
+import time
 
 from django.conf import settings
 from django.db import connections
@@ -12,6 +14,46 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from project import localdb
 
 STAY_MILLISECONDS = 20
+HESITATION = 20e-6  # seconds
+PIECE = 64 * 1024  # bytes
+
+
+class Socket(socket.socket):
+    """Sends an answer in one piece, and is told to block only when it does not.
+
+    gunicorn sends head and body apart, and sets the mode anew for each request. Every such call lets another thread
+    have the interpreter, and to get it back costs more than the call.
+    """
+
+    def __init__(self, fileno: int):
+        super().__init__(fileno=fileno)
+        super().setblocking(True)
+        self._held: bytearray | None = None
+
+    def setblocking(self, flag: bool) -> None:
+        if flag != self.getblocking():
+            super().setblocking(flag)
+
+    def hold(self) -> None:
+        """From now on keep what is sent, until `release` or a PIECE is full."""
+        self._held = bytearray()
+
+    def release(self) -> None:
+        held, self._held = self._held, None
+        if held and self.fileno() != -1:
+            super().sendall(held)
+
+    def sendall(self, data, flags: int = 0) -> None:
+        if self._held is None:
+            super().sendall(data, flags)
+            return
+        self._held += data
+        if len(self._held) > PIECE:
+            self.release()
+
+    def sendfile(self, *arguments, **options) -> int:
+        self.release()
+        return super().sendfile(*arguments, **options)
 
 
 class Worker(ThreadWorker):
@@ -21,11 +63,25 @@ class Worker(ThreadWorker):
     request costs. As long as there are more threads than connections nobody waits for the one that stays.
     """
 
+    def accept(self, listener) -> None:
+        """All processes wake for a new connection: the fewer one has, the sooner it takes it."""
+        time.sleep(min(self.nr_conns, 5) * HESITATION)
+        super().accept(listener)
+
     def handle(self, conn: TConn) -> object:
+        if not conn.initialized:
+            conn.sock = Socket(conn.sock.detach())
         result = super().handle(conn)
         while result is True and self.alive and self._asks_again(conn):
             result = super().handle(conn)
         return result
+
+    def handle_request(self, req, conn: TConn) -> object:
+        conn.sock.hold()
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            conn.sock.release()
 
     def _asks_again(self, conn: TConn) -> bool:
         if self.nr_conns >= self.cfg.threads or conn.is_http2 or conn.parser.unreader.buf.getvalue():
