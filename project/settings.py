@@ -84,10 +84,10 @@ DATABASE_IS_EMBEDDED = localdb.is_wanted()
 DATABASE_POOL_SIZE = 8  # connections a process
 DATABASE_POOL_PATIENCE = 1.6  # seconds to wait for one of them
 DATABASE_PREPARE = env.flag("DATABASE_PREPARE", "1")  # 0 behind a PgBouncer that pools transactions
-# For a connection and then for a lock a request waits less than 3 seconds, whatever stands in the way; wsgi.py applies
-# it, so that migrations may take their time.
+# For a connection and then for two locks a request waits less than 3 seconds, whatever stands in the way; wsgi.py
+# applies it, so that migrations may take their time.
 SERVING_DATABASE_OPTIONS = (
-    "-c statement_timeout=2500 -c lock_timeout=500"
+    "-c statement_timeout=2500 -c lock_timeout=400"
     # Whoever has a hundred thousand referrals is planned for like everybody with ten, and for ten PostgreSQL may
     # collect all and sort them. Without bitmap scans it reads the newest off the index and stops.
     " -c enable_bitmapscan=off"
