@@ -158,7 +158,8 @@ def rotate(refresh_token: str) -> Session:
     """
     session, generation = _named_by(refresh_token)
     live = live_sessions().filter(id=session.id)
-    advanced = live.filter(generation=generation).update(
+    # The generation is asked of the row itself: a subquery would still see the one from before a wait for its lock.
+    advanced = Session.objects.filter(id__in=live.values("id"), generation=generation).update(
         generation=F("generation") + 1,
         refreshed_at=Now(),
         expires_at=Now() + timedelta(seconds=settings.REFRESH_TOKEN_TTL),

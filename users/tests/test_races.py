@@ -1,8 +1,12 @@
 """What two requests could race, raced: real threads at a barrier, on committed data."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection, transaction
 
 from conftest import ALICE, at_once
+from project.tests.test_server import wait_until
 from users import errors, services, tokens
 from users.clients import Client
 from users.models import Activation, Challenge, Session, User
@@ -127,3 +131,26 @@ def test_a_logout_among_refreshes_ends_the_session(alice):
     at_once(24, act)
     with pytest.raises(errors.InvalidToken):
         services.refresh(refresh_token=token)
+
+
+def test_a_refresh_that_waits_for_another_becomes_its_successor_and_not_a_second_one(alice, browser):
+    session = tokens.open_session(alice, browser)
+    refresh_token = tokens.issue(session).refresh
+
+    def rotate() -> int:
+        try:
+            return tokens.rotate(refresh_token).generation
+        finally:
+            connection.close()
+
+    def somebody_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone()[0] > 0
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first = tokens.rotate(refresh_token)
+            second = pool.submit(rotate)
+            wait_until(somebody_waits)
+        assert (first.generation, second.result(10)) == (1, 1)
