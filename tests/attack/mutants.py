@@ -15,7 +15,7 @@ PAGE = """# Mutants
 mutmut knows, one at a time, and runs the tests in `users/tests` and `schema/tests/test_me.py` (without the races) that
 reach the broken place.
 
-{killed} of {mutants} mutants were killed ({share:.1%}).
+{killed} of {mutants} mutants were killed ({share:.1%}), at commit {commit}.
 
 These survived. What each changes, as a diff:
 
@@ -44,6 +44,7 @@ def main() -> None:
         killed=killed,
         mutants=len(results),
         share=killed / len(results),
+        commit=subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip(),
         survivors="\n\n".join(show(name) for name in survivors),
     )
     Path(sys.argv[1]).write_text(text)
