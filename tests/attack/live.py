@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import psutil
 import psycopg2
@@ -94,16 +95,18 @@ class Answered:
 Call = Callable[[requests.Session], tuple[int, str | None]]
 
 
-class Load:
-    """Clients that each call again and again until the block ends. `call` returns status and Retry-After."""
+class Crowd:
+    """Threads that each do their `turn` again and again until the block ends."""
 
-    def __init__(self, call: Call, clients: int, pause: float = 0.01):
-        self.answers: list[Answered] = []
-        self._call, self._pause = call, pause
+    def __init__(self, count: int, pause: float = 0.0):
+        self._pause = pause
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
+        self._threads = [threading.Thread(target=self._run) for _ in range(count)]
 
-    def __enter__(self) -> "Load":
+    def turn(self, session: requests.Session) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -116,12 +119,24 @@ class Load:
     def _run(self) -> None:
         with requests.Session() as session:
             while not self._stop.wait(self._pause):
-                began = time.monotonic()
-                try:
-                    status, retry_after = self._call(session)
-                except requests.RequestException as error:
-                    status, retry_after = _why(error), None
-                self.answers.append(Answered(began, time.monotonic() - began, status, retry_after))
+                self.turn(session)
+
+
+class Load(Crowd):
+    """Clients that each call again and again. `call` returns status and Retry-After."""
+
+    def __init__(self, call: Call, clients: int, pause: float = 0.01):
+        super().__init__(clients, pause)
+        self.answers: list[Answered] = []
+        self._call = call
+
+    def turn(self, session: requests.Session) -> None:
+        began = time.monotonic()
+        try:
+            status, retry_after = self._call(session)
+        except requests.RequestException as error:
+            status, retry_after = _why(error), None
+        self.answers.append(Answered(began, time.monotonic() - began, status, retry_after))
 
     def statuses(self) -> Counter:
         return Counter(answer.status for answer in self.answers)

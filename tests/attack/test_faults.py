@@ -104,32 +104,20 @@ def test_a_database_that_crashes_under_load_is_503_at_once_and_serves_again_when
     figure(f"{len(refused)} × 503 in ≤ {slowest:.2f} s, healthy {max(healthy_after, 0):.2f} s after it was back")
 
 
-class People:
+class People(live.Crowd):
     """Each signs in under a new number and activates one code, again and again; what was answered 200 is noted."""
 
     def __init__(self, zovi, count: int):
+        super().__init__(count)
         self.base = f"{zovi.base}/api/users"
         self.invite_code = zovi.sign_in(new_phone()).get(f"{self.base}/me/").json()["invite_code"]
         self.signed_in: dict[str, str] = {}  # phone -> refresh token
         self.activated: set[str] = set()
         self.unexpected: list[int] = []
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._go_on) for _ in range(count)]
 
-    def __enter__(self) -> "People":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _go_on(self) -> None:
-        while not self._stop.is_set():
-            with suppress(requests.RequestException):  # the worker that had it was killed
-                self._come_once(new_phone())
+    def turn(self, session) -> None:
+        with suppress(requests.RequestException):  # the worker that had it was killed
+            self._come_once(new_phone())
 
     def _come_once(self, phone: str) -> None:
         client = requests.Session()
