@@ -3,6 +3,7 @@
 A real one streams in tests/deploy/test_replica.py.
 """
 
+import os
 import socket
 import threading
 import time
@@ -301,3 +302,13 @@ def test_two_who_invited_each_other_may_leave_at_once(transactional_db, alice, b
 
     assert at_once(2, leave) == [None, None]
     assert set(Activation.objects.values_list("invitee_phone", flat=True)) == {None}
+
+
+def test_a_fork_leaves_its_parents_connections_alone(beside, header):
+    services.own_profile(authorization=header)
+    assert beside._idle.qsize() == 1
+    child = os.fork()
+    if not child:
+        os._exit(beside._idle.qsize())
+    assert os.waitpid(child, 0)[1] == 0
+    assert beside._idle.qsize() == 1
