@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import connections
@@ -56,6 +57,16 @@ class Socket(socket.socket):
         return super().sendfile(*arguments, **options)
 
 
+def close(held: Socket) -> None:
+    """Say goodbye and go: what the client does with it is no reason to wait, as gunicorn would for two seconds."""
+    with suppress(OSError):
+        held.shutdown(socket.SHUT_WR)
+        for _ in range(16):  # what nobody has read would make the kernel drop the answer
+            if not held.recv(PIECE, socket.MSG_DONTWAIT):
+                break
+    held.close()
+
+
 class Worker(ThreadWorker):
     """A thread stays with its connection for a moment, for the request that often follows at once.
 
@@ -71,6 +82,7 @@ class Worker(ThreadWorker):
     def handle(self, conn: TConn) -> object:
         if not conn.initialized:
             conn.sock = Socket(conn.sock.detach())
+            conn.close = lambda graceful=False: close(conn.sock)
         result = super().handle(conn)
         while result is True and self.alive and self._asks_again(conn):
             result = super().handle(conn)
