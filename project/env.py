@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCAL = Path(os.environ.get("LOCAL_DIR") or ROOT / ".local").resolve()  # what this machine keeps
 
 MIN_SECRET_LENGTH = 50
-FROM_FILES = {"SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER", "DATABASE_URL", "DATABASE_REPLICA_URL", "SMS_URL"}
+FROM_FILES = {"SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER", "DATABASE_URL", "SMS_URL"}
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
 
 
@@ -112,9 +112,9 @@ def origins(name: str) -> list[str]:
     return given
 
 
-def postgres(url: str, name: str = "DATABASE_URL") -> dict:
+def postgres(url: str) -> dict:
     """Django's settings for a database URL."""
-    form = f"{name} must name a PostgreSQL database: postgres://user:password@host:5432/name"
+    form = "DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name"
     if not url.startswith(("postgres://", "postgresql://")):
         refuse(form)
     try:
@@ -124,21 +124,6 @@ def postgres(url: str, name: str = "DATABASE_URL") -> dict:
     if not database.get("NAME"):
         refuse(form)
     return database
-
-
-def libpq(name: str) -> dict[str, str]:
-    """libpq's parameters for the database URL in that variable; none when it is not set."""
-    from psycopg2 import ProgrammingError
-    from psycopg2.extensions import parse_dsn
-
-    url = text(name)
-    if not url:
-        return {}
-    postgres(url, name)
-    try:
-        return parse_dsn(url)
-    except ProgrammingError:
-        refuse(f"{name} holds what PostgreSQL's own library cannot read")
 
 
 def is_loopback(host: str) -> bool:

@@ -103,11 +103,6 @@ DATABASES = {
         "OPTIONS": {"connect_timeout": 2, "application_name": "zovi", **_database.get("OPTIONS", {})},
     }
 }
-# A streaming replica for profile reads, see users/services/replica.py. Not one of DATABASES: nothing is ever written to
-# it, migrated on it or tested against it, and no request may wait for it as it waits for a database.
-DATABASE_REPLICA = env.libpq("DATABASE_REPLICA_URL")
-if DATABASE_REPLICA and DATABASE_IS_EMBEDDED:
-    env.refuse("DATABASE_REPLICA_URL is set without DATABASE_URL: the embedded PostgreSQL has no replica")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Django --------------------------------------------------------------------------------------------------------
@@ -237,19 +232,19 @@ CONTENT_SECURITY_POLICY = {
 
 _VERSION = "1.0.0"
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["users.rest.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["users.rest.errors.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": [
-        "users.rest.JSONParser",
+        "users.rest.errors.JSONParser",
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
-    "DEFAULT_RENDERER_CLASSES": ["users.rest.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "users.rest.AlwaysJSON",
+    "DEFAULT_RENDERER_CLASSES": ["users.rest.errors.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "users.rest.errors.AlwaysJSON",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "ALLOWED_VERSIONS": [_VERSION],  # /api/schema/ puts the `version` it is asked for into a header
-    "EXCEPTION_HANDLER": "users.rest.show_error",
+    "EXCEPTION_HANDLER": "users.rest.errors.show_error",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -273,10 +268,10 @@ GRAPHQL_JWT = {
     "JWT_ISSUER": "zovi",
     "JWT_AUDIENCE": "zovi",
     "JWT_VERIFY_EXPIRATION": True,
-    "JWT_PAYLOAD_HANDLER": "users.tokens.make_payload",
-    "JWT_DECODE_HANDLER": "users.tokens.decode",
-    "JWT_PAYLOAD_GET_USERNAME_HANDLER": "users.tokens.session_named_by",
-    "JWT_GET_USER_BY_NATURAL_KEY_HANDLER": "users.tokens.user_of_live_session",
+    "JWT_PAYLOAD_HANDLER": "users.tokens.access.make_payload",
+    "JWT_DECODE_HANDLER": "users.tokens.access.decode",
+    "JWT_PAYLOAD_GET_USERNAME_HANDLER": "users.tokens.access.session_named_by",
+    "JWT_GET_USER_BY_NATURAL_KEY_HANDLER": "users.tokens.access.user_of_live_session",
 }
 
 LOGGING = {

@@ -8,14 +8,14 @@ from project import docs, health
 from schema.views import graphql
 
 urlpatterns = [
-    path("api/users/", include("users.urls")),
+    path("api/users/", include("users.rest.urls")),
     path("graphql/", graphql, name="graphql"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/swagger/", docs.swagger, name="swagger"),
     path("redoc/", docs.redoc, name="redoc"),
     path("admin/", admin.site.urls),
     path("favicon.ico", docs.favicon),
-    path("", include("users.page_urls")),
+    path("", include("users.pages.urls")),
     path("livez", health.livez),
     path("readyz", health.readyz),
 ]

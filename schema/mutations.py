@@ -3,7 +3,7 @@
 import graphene
 
 from schema import types
-from users import models, services
+from users import services
 
 
 class Mutation(graphene.ObjectType):
@@ -60,7 +60,7 @@ class Mutation(graphene.ObjectType):
         )
 
     @staticmethod
-    def resolve_activate_invite(root, info, invite_code: str) -> models.User:
+    def resolve_activate_invite(root, info, invite_code: str) -> services.ActivatedInvite:
         return services.activate_invite(user=info.context.user, invite_code=invite_code)
 
     @staticmethod

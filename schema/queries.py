@@ -24,7 +24,7 @@ class Query(graphene.ObjectType):
     @staticmethod
     def resolve_user(root, info, id: str) -> types.Somebody:
         viewer = info.context.user
-        return types.Somebody(viewer, services.user_page(viewer=viewer, user_id=id))
+        return types.Somebody(viewer, services.user_profile(viewer=viewer, user_id=id))
 
     @staticmethod
     def resolve_export(root, info) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import graphene
 from django.utils.functional import cached_property
 
-from users import models, phones, services
+from users import models, services
 
 DEFAULT_FIRST = 50
 
@@ -15,7 +15,7 @@ class Caller:
         self.context, self.profile = context, context.profile
         self.id, self.phone, self.invite_code = self.profile.id, self.profile.phone, self.profile.invite_code
 
-    def page(self, *, cursor: str | None, first: int) -> services.ReferralPage:
+    def slice(self, *, cursor: str | None, first: int) -> services.ReferralSlice:
         return services.referrals(user=self.context.user, cursor=cursor, first=first)
 
 
@@ -30,7 +30,7 @@ class Me:
     def profile(self) -> services.Profile:
         return services.profile_of(user=self.user)
 
-    def page(self, *, cursor: str | None, first: int) -> services.ReferralPage:
+    def slice(self, *, cursor: str | None, first: int) -> services.ReferralSlice:
         return services.referrals(user=self.user, cursor=cursor, first=first)
 
 
@@ -41,7 +41,7 @@ class Somebody:
         self.viewer, self.profile = viewer, profile
         self.id, self.phone, self.invite_code = profile.id, profile.phone, profile.invite_code
 
-    def page(self, *, cursor: str | None, first: int) -> services.ReferralPage:
+    def slice(self, *, cursor: str | None, first: int) -> services.ReferralSlice:
         return services.user_referrals(viewer=self.viewer, user_id=str(self.id), cursor=cursor, first=first)
 
 
@@ -54,20 +54,20 @@ class PageInfo(graphene.ObjectType):
     end_cursor = graphene.String(description="The cursor of the last edge; null on an empty page.")
 
     @staticmethod
-    def resolve_has_next_page(page: services.ReferralPage, info) -> bool:
-        return page.next is not None
+    def resolve_has_next_page(found: services.ReferralSlice, info) -> bool:
+        return found.next is not None
 
     @staticmethod
-    def resolve_has_previous_page(page: services.ReferralPage, info) -> bool:
-        return page.previous is not None
+    def resolve_has_previous_page(found: services.ReferralSlice, info) -> bool:
+        return found.previous is not None
 
     @staticmethod
-    def resolve_start_cursor(page: services.ReferralPage, info) -> str | None:
-        return page.items[0].cursor if page.items else None
+    def resolve_start_cursor(found: services.ReferralSlice, info) -> str | None:
+        return found.items[0].cursor if found.items else None
 
     @staticmethod
-    def resolve_end_cursor(page: services.ReferralPage, info) -> str | None:
-        return page.items[-1].cursor if page.items else None
+    def resolve_end_cursor(found: services.ReferralSlice, info) -> str | None:
+        return found.items[-1].cursor if found.items else None
 
 
 class Referral(graphene.ObjectType):
@@ -99,8 +99,8 @@ class ReferralConnection(graphene.ObjectType):
     page_info = graphene.Field(PageInfo, required=True, description="Whether and where the list goes on.")
 
     @staticmethod
-    def resolve_page_info(page: services.ReferralPage, info) -> services.ReferralPage:
-        return page
+    def resolve_page_info(found: services.ReferralSlice, info) -> services.ReferralSlice:
+        return found
 
 
 class User(graphene.ObjectType):
@@ -139,8 +139,8 @@ class User(graphene.ObjectType):
     @staticmethod
     def resolve_referral_connection(
         person: Caller | Me | Somebody, info, first: int | None = None, after: str | None = None
-    ) -> services.ReferralPage:
-        return person.page(cursor=after, first=DEFAULT_FIRST if first is None else first)
+    ) -> services.ReferralSlice:
+        return person.slice(cursor=after, first=DEFAULT_FIRST if first is None else first)
 
 
 class RequestCode(graphene.ObjectType):
@@ -199,12 +199,12 @@ class ActivateInvite(graphene.ObjectType):
     invited_by = graphene.String(required=True, description="The inviter's phone number, masked.")
 
     @staticmethod
-    def resolve_me(inviter: models.User, info) -> Me:
+    def resolve_me(activated: services.ActivatedInvite, info) -> Me:
         return Me(info.context.user)
 
     @staticmethod
-    def resolve_invited_by(inviter: models.User, info) -> str:
-        return phones.mask(inviter.phone)
+    def resolve_invited_by(activated: services.ActivatedInvite, info) -> str:
+        return activated.inviter_phone
 
 
 class DeleteAccount(graphene.ObjectType):

@@ -8,7 +8,6 @@ os.environ.update(
     {
         "DEMO": "1",
         "SMS_URL": "",
-        "DATABASE_REPLICA_URL": "",
         "PLAIN_STATIC": "1",
         "SMS_SIMULATED_DELAY": "0",
         "OTP_RESEND_COOLDOWN": "0",

@@ -10,10 +10,8 @@ class UsersConfig(AppConfig):
     verbose_name = _("Users and invitations")
 
     def ready(self) -> None:
-        from users import (
-            openapi,  # noqa: F401 -- drf-spectacular finds the extension in it
-            sms,
-        )
+        from users import sms
+        from users.rest import openapi  # noqa: F401 -- drf-spectacular finds the extension in it
 
         try:
             sms.require_gateway()

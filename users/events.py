@@ -46,14 +46,5 @@ def limit_reached(limit: str, *, by_everybody: bool) -> None:
     _log("limit_reached", logging.ERROR if by_everybody else logging.INFO, limit=limit, alarm=by_everybody)
 
 
-def replica_away(why: str) -> None:
-    """Once, however long it stays away: the primary answers instead. `why` is the driver's own line."""
-    _log("replica_away", logging.WARNING, why=why)
-
-
-def replica_back() -> None:
-    _log("replica_back")
-
-
 def _log(event: str, level: int = logging.INFO, **facts: object) -> None:
     logger.log(level, event, extra={"facts": facts})

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
-from users import events
+from users import events, prepared
 from users.errors import CodeRequestedTooSoon, TooManyAttempts, TooManyRequests, Waits
 from users.models import Challenge, InviteFailure
 from users.rates import Rate
@@ -110,8 +110,8 @@ def wait_before_send(*, phone_key: str, address: str) -> int:
     values: dict[str, object] = {"phone_key": phone_key, "address": address}
     reached = _questions(_every_rate(SENDS), values)
     sql = f"WITH asked AS {_SENDER} SELECT max(wait) FROM ({reached}) AS reached (which, wait)"
-    row = connection.fetch_prepared(sql, **values)
-    return max(0, math.ceil(row[0] or 0))
+    row = prepared.first_row(sql, **values)
+    return max(0, math.ceil(row[0] or 0)) if row else 0
 
 
 def code_lengths() -> set[int]:
@@ -167,7 +167,7 @@ def _admit(limits: tuple[Limit, ...], asked: str, action: str, *, turns: list[st
     every = _every_rate(limits)
     turns = sorted({*turns, *(limit.turn for limit, _ in every)})
     reached = _questions(every, values)
-    row = connection.fetch_prepared(
+    row = prepared.first_row(
         f"""SELECT pg_advisory_xact_lock(hashtextextended(turn, 0))
             FROM {asked} AS asked, unnest(ARRAY[{", ".join(turns)}]::text[]) AS turn""",
         f"""WITH asked AS {asked},

@@ -12,7 +12,7 @@ import time
 
 from django.conf import settings
 from django.core.signals import request_finished, request_started
-from django.db import DEFAULT_DB_ALIAS, utils
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from django.db.utils import DatabaseErrorWrapper
@@ -22,17 +22,16 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Psycopg2Connection
 
 from project import localdb
-from users import prepared
 
 
 class PooledConnection(Psycopg2Connection):
-    """Knows its pool: Django gives it back there. And, by their texts, the statements PostgreSQL has planned for it."""
+    """Knows its pool, to which Django gives it back, and the names of what PostgreSQL has planned for it."""
 
     _pool: "Pool"
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        self.prepared: dict[str, str] = {}
+        self.prepared: set[str] = set()
 
 
 class _Request(threading.local):
@@ -138,47 +137,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
             def connect():
                 connection = self.Database.connect(**parameters)
-                if self._configure_connection(connection):
-                    connection.commit()
+                connection.autocommit = True
+                self._configure_connection(connection)
                 return connection
 
             pool = Pool(connect, settings.DATABASE_POOL_SIZE, settings.DATABASE_POOL_PATIENCE)
             self._connection_pools.setdefault(self.alias, pool)
         return self._connection_pools[self.alias]
-
-    def fetch_prepared(self, *statements: str, **values: object) -> tuple | None:
-        """The first row of `fetch_all_prepared`, None without any."""
-        rows = self.fetch_all_prepared(*statements, **values)
-        return rows[0] if rows else None
-
-    def fetch_all_prepared(self, *statements: str, **values: object) -> list[tuple]:
-        """The last statement's rows. All of them are one round trip and, unless a transaction is open already, one
-        transaction. They name their `values` as `%(name)s`.
-
-        A connection plans each once (`PREPARE`) and then only executes it, for as long as it lives: so their texts
-        must be few, and values never part of them. A literal % is written %%. Behind a PgBouncer that pools
-        transactions the next one may run on another server connection: DATABASE_PREPARE=0 sends the plain statements.
-
-        Raises OperationalError when a plan is older than what it reads.
-        """
-        with self.cursor() as cursor:
-            if settings.DATABASE_PREPARE:
-                statements = tuple(self._prepared(cursor, statement) for statement in statements)
-            try:
-                cursor.execute("; ".join(statements), values)
-            except utils.NotSupportedError as error:
-                self.connection.close()  # a migration has changed a column since: the next one plans anew
-                raise utils.OperationalError(str(error)) from error
-            return cursor.fetchall() if cursor.description else []
-
-    def _prepared(self, cursor, statement: str) -> str:
-        """What executes the statement on this connection."""
-        known = self.connection.prepared
-        if statement not in known:
-            prepare, execute = prepared.name(statement, f"prepared_{len(known)}")
-            cursor.execute(prepare)
-            known[statement] = execute
-        return known[statement]
 
     def get_new_connection(self, conn_params):
         if settings.DATABASE_IS_EMBEDDED and self.alias in {DEFAULT_DB_ALIAS, NO_DB_ALIAS}:

@@ -2,6 +2,8 @@ import psycopg2
 import pytest
 from django.db import OperationalError, connection
 
+from users import prepared
+
 
 @pytest.mark.django_db
 def test_a_server_that_goes_away_in_the_middle_is_an_operational_error():
@@ -16,13 +18,13 @@ def test_a_migration_under_a_prepared_statement_costs_its_connection_one_answer(
         cursor.execute("CREATE TABLE changing (id integer, text varchar(3))")
         cursor.execute("INSERT INTO changing VALUES (1, 'abc')")
     try:
-        assert connection.fetch_prepared(statement, id=1) == ("abc",)
+        assert prepared.first_row(statement, id=1) == ("abc",)
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE changing ALTER text TYPE varchar(6)")
         with pytest.raises(OperationalError):
-            connection.fetch_prepared(statement, id=1)
+            prepared.first_row(statement, id=1)
         connection.close()  # as at the end of a request
-        assert connection.fetch_prepared(statement, id=1) == ("abc",)
+        assert prepared.first_row(statement, id=1) == ("abc",)
     finally:
         connection.close()
         with connection.cursor() as cursor:

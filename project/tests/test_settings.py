@@ -37,7 +37,6 @@ def start(configuration: dict, statement="import django; django.setup(); print('
         DEMO | {"DEBUG": "1"},
         REAL | {"ALLOWED_HOSTS": "zovi.example", "CORS_ALLOWED_ORIGINS": "https://app.example,http://localhost:3000"},
         REAL | {"OTP_SENDS_PER_PHONE": "off", "OTP_DIGITS": "6"},
-        REAL | {"DATABASE_REPLICA_URL": "postgres://zovi:password@10.0.0.2:5432/zovi?sslmode=require"},
     ],
 )
 def test_a_safe_configuration_starts(configuration):
@@ -87,16 +86,6 @@ def test_a_safe_configuration_starts(configuration):
         (DEMO | {"DATABASE_URL": "sqlite:///zovi.db"}, "DATABASE_URL must name a PostgreSQL database"),
         (DEMO | {"DATABASE_URL": "nonsense"}, "DATABASE_URL"),
         (DEMO | {"DATABASE_URL": "postgres://localhost"}, "DATABASE_URL must name a PostgreSQL database"),
-        (DEMO | {"DATABASE_REPLICA_URL": "sqlite:///zovi.db"}, "DATABASE_REPLICA_URL must name a PostgreSQL"),
-        (DEMO | {"DATABASE_REPLICA_URL": "postgres://localhost"}, "DATABASE_REPLICA_URL must name a PostgreSQL"),
-        (
-            DEMO | {"DATABASE_REPLICA_URL": "postgres://a:password@localhost/zovi?b=c"},
-            "DATABASE_REPLICA_URL holds what PostgreSQL's own library cannot read",
-        ),
-        (
-            DEMO | {"DATABASE_URL": "", "DATABASE_REPLICA_URL": REAL["DATABASE_URL"]},
-            "DATABASE_REPLICA_URL is set without DATABASE_URL",
-        ),
         (REAL | {"SMS_URL": "nonsense"}, "SMS_URL names no gateway"),
         (REAL | {"SMS_URL": "twilio://sid:token@+15550001111/+15550002222"}, "SMS_URL names no gateway"),
     ],
@@ -113,16 +102,15 @@ def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, word
 
 
 def test_secrets_may_come_from_files(tmp_path):
-    secrets = REAL | {"DATABASE_REPLICA_URL": "postgres://replica/copy"}
-    for name, value in secrets.items():
+    for name, value in REAL.items():
         (tmp_path / name).write_text(f"{value}\n")
-    configuration = {f"{name}_FILE": str(tmp_path / name) for name in secrets}
-    assert set(secrets) == env.FROM_FILES
+    configuration = {f"{name}_FILE": str(tmp_path / name) for name in REAL}
+    assert set(REAL) == env.FROM_FILES
     show = (
         "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER, s.SMS_URL,"
-        " s.DATABASES['default']['NAME'], s.DATABASE_REPLICA['host'], s.DATABASE_IS_EMBEDDED, s.DEMO)"
+        " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO)"
     )
-    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "replica", "False", "False"]
+    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False"]
     assert start(configuration, show).stdout.split() == shown
 
 

@@ -23,6 +23,7 @@ from users import codes, errors, services, tokens
 from users.clients import Client
 from users.models import Challenge, Session, User
 from users.rates import parse
+from users.tokens import refresh
 
 
 def wrong(code: str) -> str:
@@ -303,7 +304,7 @@ def test_a_dump_reveals_no_code_and_no_usable_token(alice, browser, figure):
     assert hits == 0
     assert _code_of(challenge) == sent.otp  # with the pepper it is found: the search itself works
 
-    forged = [tokens._refresh_token(Session.objects.get(), 0, value) for value in values]
+    forged = [refresh._refresh_token(Session.objects.get(), 0, value) for value in values]
     for value in [*values, *forged]:
         with pytest.raises(errors.InvalidToken):
             services.refresh(refresh_token=value)

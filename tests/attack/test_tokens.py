@@ -15,6 +15,7 @@ from tests.contract.conftest import DOORS
 from tests.contract.doors import new_browser
 from users import tokens
 from users.models import User
+from users.tokens.access import REQUIRED_CLAIMS
 
 WITH_TOKENS = [door for door in DOORS if door.has_tokens]
 
@@ -54,7 +55,7 @@ def forgeries(access: str) -> dict[str, str]:
         "a key by jku": signed(key="x" * 64, headers={"jku": "https://evil.example/jwks.json"}),
         "a key by kid": signed(key="x" * 64, headers={"kid": "../../dev/null"}),
     }
-    found |= {f"no {name}": signed(**{name: None}) for name in tokens.REQUIRED_CLAIMS}
+    found |= {f"no {name}": signed(**{name: None}) for name in REQUIRED_CLAIMS}
     for position in range(0, len(access), 7):
         flipped = chr(ord(access[position]) ^ 1)
         changed = access[:position] + flipped + access[position + 1 :]
@@ -106,7 +107,7 @@ def test_a_logout_at_one_door_closes_all(alice, browser):
 def test_no_token_holds_a_phone_number(alice, browser):
     issued = tokens.issue(tokens.open_session(alice, browser))
     claims = jwt.decode(issued.access, options={"verify_signature": False})
-    assert set(claims) == set(tokens.REQUIRED_CLAIMS)
+    assert set(claims) == set(REQUIRED_CLAIMS)
     digits = ALICE.removeprefix("+7")
     for raw in [*jwt_bytes(issued.access), base64.urlsafe_b64decode(issued.refresh + "==")]:
         assert digits.encode() not in raw

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from django.views import View
 
 from users import callers, services
-from users.forms import ResendCodeForm, VerifyCodeForm
 from users.pages import visitor
 from users.pages.form_page import FormPage
+from users.pages.forms import ResendCodeForm, VerifyCodeForm
 
 
 class Export(visitor.SignedInOnly, View):

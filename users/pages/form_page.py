@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views import View
 
 from users.errors import DomainError
-from users.forms import PageForm
+from users.pages.forms import PageForm
 
 
 class FormPage(View):

@@ -10,11 +10,11 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views import View
 
-from users import phones, services
+from users import services
 from users.errors import DomainError, InviteNotFound
-from users.forms import SendCodeForm
 from users.models import User
 from users.pages import visitor
+from users.pages.forms import SendCodeForm
 
 
 class Invite(View):
@@ -59,9 +59,9 @@ def accept_pending(request: HttpRequest, user: User) -> bool:
 def accept(request: HttpRequest, user: User, code: str) -> None:
     """Activate the code and say so on the next page, or say there why not."""
     try:
-        inviter = services.activate_invite(user=user, invite_code=code)
+        activated = services.activate_invite(user=user, invite_code=code)
     except DomainError as error:
         messages.warning(request, error.detail)
     else:
         words = _("Welcome! You came by the invitation of %(phone)s.")
-        messages.success(request, words % {"phone": phones.mask(inviter.phone)})
+        messages.success(request, words % {"phone": activated.inviter_phone})

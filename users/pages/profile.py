@@ -7,12 +7,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import View
 
-from users import phones, services
-from users.forms import ActivateForm
+from users import services
 from users.pages import pictures, visitor
 from users.pages.form_page import FormPage
+from users.pages.forms import ActivateForm
 
-PEOPLE_A_PAGE = 20
+PEOPLE_SHOWN = 20
 
 
 class Profile(visitor.SignedInOnly, FormPage):
@@ -22,9 +22,9 @@ class Profile(visitor.SignedInOnly, FormPage):
     template_name = "users/profile.html"
 
     def submit(self, given: dict[str, str]) -> HttpResponse:
-        inviter = services.activate_invite(user=self.request.visitor, invite_code=given["invite_code"])
+        activated = services.activate_invite(user=self.request.visitor, invite_code=given["invite_code"])
         words = _("Done. %(phone)s invited you.")
-        messages.success(self.request, words % {"phone": phones.mask(inviter.phone)})
+        messages.success(self.request, words % {"phone": activated.inviter_phone})
         return redirect("profile")
 
     def context(self) -> dict[str, object]:
@@ -37,7 +37,7 @@ class Profile(visitor.SignedInOnly, FormPage):
             "link": link,
             "qr": pictures.qr(link),
             "arrivals": pictures.bars(services.arrivals(user=user)),
-            "people": services.referrals(user=user, cursor=cursor, first=PEOPLE_A_PAGE),
+            "people": services.referrals(user=user, cursor=cursor, first=PEOPLE_SHOWN),
             "sessions": services.sessions_of(user=user),
         }
 

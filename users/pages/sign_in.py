@@ -9,9 +9,9 @@ from django.views import View
 
 from users import callers, services
 from users.errors import ChallengeRequired
-from users.forms import ResendCodeForm, SendCodeForm, VerifyCodeForm
 from users.pages import invitations, visitor
 from users.pages.form_page import FormPage
+from users.pages.forms import ResendCodeForm, SendCodeForm, VerifyCodeForm
 
 
 class Start(visitor.SignedOutOnly, FormPage):

@@ -6,14 +6,15 @@ from users.services.awaiting import AwaitedCode, awaited_code
 from users.services.invitations import Invitation, Standing, invitation
 from users.services.messages import Delivered, inbox
 from users.services.referral import (
+    ActivatedInvite,
     Profile,
     Referral,
-    ReferralPage,
+    ReferralSlice,
     activate_invite,
     own_profile,
     profile_of,
     referrals,
-    user_page,
+    user_profile,
     user_referrals,
 )
 from users.services.sessions import end_session, sessions_of
@@ -21,13 +22,14 @@ from users.services.sign_in import SentCode, SignIn, logout, refresh, request_co
 from users.services.statistics import DayCounts, arrivals, daily_counts
 
 __all__ = [
+    "ActivatedInvite",
     "AwaitedCode",
     "DayCounts",
     "Delivered",
     "Invitation",
     "Profile",
     "Referral",
-    "ReferralPage",
+    "ReferralSlice",
     "SentCode",
     "SignIn",
     "Standing",
@@ -50,7 +52,7 @@ __all__ = [
     "request_code",
     "sessions_of",
     "switch_users",
-    "user_page",
+    "user_profile",
     "user_referrals",
     "verify_code",
 ]

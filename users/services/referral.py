@@ -22,7 +22,7 @@ from users.errors import (
 from users.models import Activation, User
 from users.services import profile_query
 from users.services.arguments import normalise_phone, parse_id
-from users.services.profile_query import NOBODY, PAGE
+from users.services.profile_query import NOBODY, SLICE
 
 ShowPhone = Callable[[str], str]
 
@@ -41,7 +41,7 @@ class Referral:
 
 
 @dataclass(frozen=True)
-class ReferralPage:
+class ReferralSlice:
     """Newest first. `next` and `previous` are opaque cursors, None at the ends."""
 
     items: list[Referral]
@@ -63,19 +63,18 @@ class Profile:
     referrals_count: int
     phones: list[str]
     next: str | None
-    ids: str  # these two are comma-separated, and taken apart only for those who ask for `referrals`
-    times: str
-
-    @property
-    def referrals(self) -> ReferralPage:
-        """The same first page, with the moment each of them came."""
-        rows = zip(self.ids.split(","), self.phones, self.times.split(","), strict=True) if self.phones else ()
-        items = [Referral(int(row_id), phone, datetime.fromisoformat(time)) for row_id, phone, time in rows]
-        return ReferralPage(items, self.next, None)
 
 
-def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -> User:
-    """Enter somebody's invite code, once for ever; the same one again changes nothing. Returns the inviter.
+@dataclass(frozen=True)
+class ActivatedInvite:
+    """`inviter_phone` is masked."""
+
+    invite_code: str
+    inviter_phone: str
+
+
+def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -> ActivatedInvite:
+    """Enter somebody's invite code, once for ever; the same one again changes nothing.
 
     `phone`, when given, must be the user's own. Raises InvalidInput, InvalidPhone, RegionNotAllowed, NotYourPhone,
     OwnInvite, InviteNotFound, InviteAlreadyActivated, TooManyAttempts.
@@ -93,7 +92,7 @@ def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -
         raise InviteAlreadyActivated()
     if created:
         events.invite_activated(user.id, inviter.id)
-    return inviter
+    return ActivatedInvite(inviter.invite_code, phones.mask(inviter.phone))
 
 
 def _owner_of(code: str, *, asked_by: User) -> User:
@@ -125,33 +124,33 @@ def own_profile(*, authorization: str) -> Profile:
 
 
 def profile_of(*, user: User) -> Profile:
-    """The profile of a user who is signed in already, with full numbers. Raises NotFound when he has left meanwhile."""
+    """The profile of a user who is signed in already, with full numbers. Raises NotFound when they have left."""
     return _profile(profile_query.of_user(user.id), show_phone=str)
 
 
-def user_page(*, viewer: User, user_id: str) -> Profile:
+def user_profile(*, viewer: User, user_id: str) -> Profile:
     """Anybody's profile; every number masked unless it is the viewer's own. Raises NotFound."""
     wanted = parse_id(user_id)
     row = profile_query.of_user(wanted) if wanted else None
     return _profile(row, show_phone=str if wanted == viewer.id else phones.mask)
 
 
-def referrals(*, user: User, cursor: str | None = None, first: int = PAGE) -> ReferralPage:
-    """One page of those who entered the user's code, `first` at most.
+def referrals(*, user: User, cursor: str | None = None, first: int = SLICE) -> ReferralSlice:
+    """One slice of those who entered the user's code, `first` at most.
 
     Raises InvalidInput for a cursor that is not ours and for less than 1 or more than 100 at once.
     """
-    return _page(user, cursor, first, show_phone=str)
+    return _slice(user, cursor, first, show_phone=str)
 
 
-def user_referrals(*, viewer: User, user_id: str, cursor: str | None = None, first: int = PAGE) -> ReferralPage:
-    """The same of anybody; every number masked unless the page is the viewer's own. Raises NotFound, InvalidInput."""
+def user_referrals(*, viewer: User, user_id: str, cursor: str | None = None, first: int = SLICE) -> ReferralSlice:
+    """The same of anybody; every number masked unless they are the viewer. Raises NotFound, InvalidInput."""
     user, show_phone = _seen_by(viewer, user_id)
-    return _page(user, cursor, first, show_phone)
+    return _slice(user, cursor, first, show_phone)
 
 
 def _seen_by(viewer: User, user_id: str) -> tuple[User, ShowPhone]:
-    """Whose page it is, and how the viewer sees the numbers on it. Raises NotFound."""
+    """Whose list it is, and how the viewer sees the numbers on it. Raises NotFound."""
     wanted = parse_id(user_id)
     if wanted == viewer.id:
         return viewer, str
@@ -167,7 +166,6 @@ def _profile(row: profile_query.Row | None, show_phone: ShowPhone) -> Profile:
     shown = row.phones.split(",") if row.phones else []
     if show_phone is not str:
         shown = [NOBODY if phone == NOBODY else show_phone(phone) for phone in shown]
-    ids = row.ids or ""
     return Profile(
         id=row.id,
         phone=show_phone(row.phone),
@@ -175,22 +173,20 @@ def _profile(row: profile_query.Row | None, show_phone: ShowPhone) -> Profile:
         activated_invite_code=row.activated_invite_code,
         referrals_count=row.referrals_count,
         phones=shown,
-        next=_cursor("<", int(ids.rpartition(",")[2])) if row.referrals_count > PAGE else None,
-        ids=ids,
-        times=row.times or "",
+        next=_cursor("<", row.oldest) if row.oldest and row.referrals_count > SLICE else None,
     )
 
 
-def _page(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> ReferralPage:
-    """Keyset pagination: a cursor names the row it starts from, so a page costs the same wherever it is."""
-    if not 1 <= first <= PAGE:
-        raise InvalidInput(fields={"first": [_("From 1 to %(most)d at once.") % {"most": PAGE}]})
+def _slice(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> ReferralSlice:
+    """Keyset pagination: a cursor names the row it starts from, so a slice costs the same wherever it is."""
+    if not 1 <= first <= SLICE:
+        raise InvalidInput(fields={"first": [_("From 1 to %(most)d at once.") % {"most": SLICE}]})
     backwards, start = _read_cursor(cursor)
     found = profile_query.referrals_beside(user.id, start, backwards=backwards, most=first + 1)
     more, found = len(found) > first, found[:first]
     if backwards:
         found.reverse()
-    return ReferralPage(
+    return ReferralSlice(
         items=[Referral(row_id, show_phone(phone) if phone else NOBODY, at) for row_id, phone, at in found],
         next=_cursor("<", found[-1][0]) if found and (more or backwards) else None,
         previous=_cursor(">", found[0][0]) if found and (more if backwards else start is not None) else None,

@@ -6,9 +6,9 @@ A sign-in in plain steps is two dozen statements, and their round trips are most
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection
 from django.db.models.functions import Now
 
+from users import prepared
 from users.models import LIVE_CHALLENGES, Challenge, Session, User
 
 
@@ -18,7 +18,7 @@ def open_challenge(challenge: Challenge, *, earlier: UUID | None, seconds: int) 
 
     One phone's come one by one: the lock keeps two from choosing the same slot, and the constraint would.
     """
-    connection.fetch_prepared(
+    prepared.first_row(
         "SELECT pg_advisory_xact_lock(hashtextextended('phone ' || %(phone_key)s, 0))",
         "UPDATE users_challenge SET slot = NULL WHERE id = %(earlier)s",
         """UPDATE users_challenge SET slot = NULL WHERE id IN (
@@ -49,7 +49,7 @@ def enter(challenge_id: UUID, *, new_user: User, session: Session) -> Entered | 
 
     None when the challenge was spent already: of any number of parallel calls exactly one is not None.
     """
-    row = connection.fetch_prepared(
+    row = prepared.first_row(
         """WITH used AS (
                UPDATE users_challenge SET slot = NULL, used_at = statement_timestamp()
                WHERE id = %(challenge)s AND slot IS NOT NULL RETURNING phone

@@ -39,13 +39,13 @@ def test_after_leaving_the_number_is_gone_and_the_inviters_list_keeps_an_entry(a
 
     assert BOB not in whole_database()
     profile = services.profile_of(user=alice)
-    assert [referral.phone for referral in profile.referrals.items] == ["***"]
+    assert [referral.phone for referral in services.referrals(user=alice).items] == ["***"]
     assert profile.referrals_count == 1
     assert services.profile_of(user=charlie).activated_invite_code == bob.invite_code
     with pytest.raises(errors.InvalidToken):
         tokens.authenticate(f"Bearer {access}")
     with pytest.raises(errors.NotFound):
-        services.user_page(viewer=alice, user_id=str(bob.id))
+        services.user_profile(viewer=alice, user_id=str(bob.id))
     with pytest.raises(errors.InviteNotFound):
         services.activate_invite(user=alice, invite_code=bob.invite_code)
 

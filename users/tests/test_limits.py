@@ -215,7 +215,8 @@ def test_somebody_who_guesses_invite_codes_has_to_wait(settings, alice, bob):
     assert not Activation.objects.exists()
 
     InviteFailure.objects.update(created_at=F("created_at") - timedelta(hours=1))
-    assert services.activate_invite(user=bob, invite_code=alice.invite_code) == alice
+    activated = services.activate_invite(user=bob, invite_code=alice.invite_code)
+    assert activated == services.ActivatedInvite(alice.invite_code, "+7 913 ***-**-00")
 
 
 def test_what_cannot_be_a_code_and_what_is_right_are_no_failures(alice, bob):

@@ -128,7 +128,7 @@ def test_no_hot_call_reads_a_table_from_end_to_end(crowded, settings):
         user = tokens.authenticate(header)
         cursor = services.referrals(user=user).next
         services.referrals(user=user, cursor=cursor)
-        services.user_page(viewer=user, user_id=str(user.id))
+        services.user_profile(viewer=user, user_id=str(user.id))
         sent = services.request_code(phone=ALICE, client=browser)
         somebody = services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser).user
         services.activate_invite(user=somebody, invite_code=crowded.invite_code)
@@ -145,7 +145,7 @@ def test_no_hot_call_reads_a_table_from_end_to_end(crowded, settings):
 
 def test_the_newest_referrals_are_read_off_the_index_and_nothing_is_sorted(crowded):
     with CaptureQueriesContext(connection) as statements:
-        services.user_page(viewer=crowded, user_id=str(crowded.id))
+        services.user_profile(viewer=crowded, user_id=str(crowded.id))
     [plan] = [plan for sql, plan in plans(statements).items() if sql.startswith("EXECUTE ")]
     assert re.search(r"Index (Only )?Scan using activation_newest_first", plan)
     assert "Sort" not in plan

@@ -76,16 +76,16 @@ def test_48_different_invite_codes_make_one_activation(round_):
     results = at_once(
         48, lambda number: services.activate_invite(user=invitee, invite_code=inviters[number].invite_code)
     )
-    assert kinds(results) == {"User": 1, "InviteAlreadyActivated": 47}
-    [winner] = [result for result in results if isinstance(result, User)]
-    assert Activation.objects.get().inviter == winner
+    assert kinds(results) == {"ActivatedInvite": 1, "InviteAlreadyActivated": 47}
+    [winner] = [result for result in results if isinstance(result, services.ActivatedInvite)]
+    assert Activation.objects.get().inviter.invite_code == winner.invite_code
 
 
 def test_48_times_the_same_invite_code_is_one_activation():
     inviter, _ = User.objects.get_or_register("+79130000001")
     invitee, _ = User.objects.get_or_register(ALICE)
     results = at_once(48, lambda number: services.activate_invite(user=invitee, invite_code=inviter.invite_code))
-    assert results == [inviter] * 48
+    assert results == [services.ActivatedInvite(inviter.invite_code, "+7 913 ***-**-01")] * 48
     assert Activation.objects.count() == 1
 
 

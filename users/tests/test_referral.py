@@ -9,12 +9,12 @@ pytestmark = pytest.mark.django_db
 
 
 def test_an_invite_code_is_activated_and_its_owner_sees_the_full_number(alice, bob):
-    inviter = services.activate_invite(user=bob, invite_code=alice.invite_code.lower())
+    activated = services.activate_invite(user=bob, invite_code=alice.invite_code.lower())
 
-    assert inviter == alice
+    assert activated == services.ActivatedInvite(alice.invite_code, "+7 913 ***-**-00")
     assert services.profile_of(user=bob).activated_invite_code == alice.invite_code
     profile = services.profile_of(user=alice)
-    assert [referral.phone for referral in profile.referrals.items] == [BOB]
+    assert profile.phones == [BOB]
     assert profile.referrals_count == 1
     assert profile.activated_invite_code is None
 
@@ -22,7 +22,8 @@ def test_an_invite_code_is_activated_and_its_owner_sees_the_full_number(alice, b
 def test_the_same_code_again_changes_nothing(alice, bob):
     services.activate_invite(user=bob, invite_code=alice.invite_code)
     [before] = Activation.objects.values()
-    assert services.activate_invite(user=bob, invite_code=alice.invite_code) == alice
+    activated = services.activate_invite(user=bob, invite_code=alice.invite_code)
+    assert activated == services.ActivatedInvite(alice.invite_code, "+7 913 ***-**-00")
     assert list(Activation.objects.values()) == [before]
 
 
@@ -89,11 +90,11 @@ def test_an_activation_never_changes(alice, bob, charlie):
 
 def test_ones_own_page_shows_everything_and_anothers_masks_every_number(alice, bob):
     services.activate_invite(user=bob, invite_code=alice.invite_code)
-    assert services.user_page(viewer=alice, user_id=str(alice.id)) == services.profile_of(user=alice)
+    assert services.user_profile(viewer=alice, user_id=str(alice.id)) == services.profile_of(user=alice)
 
-    seen = services.user_page(viewer=bob, user_id=str(alice.id))
+    seen = services.user_profile(viewer=bob, user_id=str(alice.id))
     assert seen.phone == "+7 913 ***-**-00"
-    assert [referral.phone for referral in seen.referrals.items] == ["+7 913 ***-**-12"]
+    assert seen.phones == ["+7 913 ***-**-12"]
     assert seen.invite_code == alice.invite_code
     assert ALICE not in repr(seen)
     assert BOB not in repr(seen)
@@ -102,7 +103,7 @@ def test_ones_own_page_shows_everything_and_anothers_masks_every_number(alice, b
 @pytest.mark.parametrize("user_id", ["", "me", "\x00", "1", "00000000-0000-4000-8000-000000000000"])
 def test_an_unknown_page_is_not_found(alice, user_id):
     with pytest.raises(errors.NotFound):
-        services.user_page(viewer=alice, user_id=user_id)
+        services.user_profile(viewer=alice, user_id=user_id)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from django.db.models import F
 
 from users import errors, services, tokens
 from users.models import Session, User
+from users.tokens import access as access_tokens
 
 pytestmark = pytest.mark.django_db
 
@@ -226,7 +227,7 @@ def test_a_token_that_was_good_a_moment_ago_expires_all_the_same(alice, access, 
     assert tokens.authenticate(header) == alice
 
     after = time.time() + settings.ACCESS_TOKEN_TTL + 1
-    monkeypatch.setattr(tokens, "time", SimpleNamespace(time=lambda: after))
+    monkeypatch.setattr(access_tokens, "time", SimpleNamespace(time=lambda: after))
     with pytest.raises(errors.InvalidToken):
         tokens.authenticate(header)
     with pytest.raises(errors.InvalidToken):

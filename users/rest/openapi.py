@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from users import errors
-from users import serializers as shapes
+from users.rest import serializers as shapes
 
 _WAITING = (errors.CodeRequestedTooSoon, errors.TooManyRequests)
 _EVERYWHERE = (errors.ServiceUnavailable,)
@@ -60,7 +60,7 @@ class ErrorAnswer(serializers.Serializer):
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
-    target_class = "users.rest.TokenAuthentication"
+    target_class = "users.rest.errors.TokenAuthentication"
     name = "token"
 
     def get_security_definition(self, auto_schema):
@@ -163,7 +163,7 @@ refs = _call(
     parameters=[OpenApiParameter("cursor", str, description="From `next` or `previous`.")],
     refusals=(errors.InvalidInput, *_WITH_TOKEN, *_EVERYWHERE),
 )
-user_page = _call(
+user_profile = _call(
     "userPage",
     answer=shapes.ProfileAnswer,
     gives=_PROFILE | {"phone_number": "+7 913 ***-**-00", "refs": ["+7 913 ***-**-12"]},

@@ -1,10 +1,11 @@
-"""The REST door: parse, call one service, show."""
+"""The calls: each parses, calls one service and shows."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from users import callers, openapi, serializers, services
-from users.lean_view import LeanView, read, show
+from users import callers, services
+from users.rest import openapi, serializers
+from users.rest.lean_view import LeanView, read, show
 
 
 class PublicView(LeanView):
@@ -91,16 +92,16 @@ class Export(LeanView):
 class Refs(LeanView):
     @openapi.refs
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Everybody who entered your code, newest first, a hundred a page."""
-        page = services.referrals(user=request.user, cursor=request.GET.get("cursor"))
-        return show(serializers.refs(page, _refs_url(request)))
+        """Everybody who entered your code, newest first, a hundred at once."""
+        found = services.referrals(user=request.user, cursor=request.GET.get("cursor"))
+        return show(serializers.refs(found, _refs_url(request)))
 
 
-class UserPage(LeanView):
-    @openapi.user_page
+class UserProfile(LeanView):
+    @openapi.user_profile
     def get(self, request: HttpRequest, user_id: str) -> HttpResponse:
         """Somebody's profile. Every phone number is masked unless it is your own page."""
-        profile = services.user_page(viewer=request.user, user_id=user_id)
+        profile = services.user_profile(viewer=request.user, user_id=user_id)
         refs_url = _refs_url(request) if profile.id == request.user.id else None
         return show(serializers.profile(profile, refs_url))
 
@@ -110,10 +111,10 @@ class Referal(LeanView):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Enter somebody's invite code: once, for ever. Its owner will see your number."""
         given = read(serializers.ReferalRequest, request)
-        inviter = services.activate_invite(
+        activated = services.activate_invite(
             user=request.user, invite_code=given["activated_invite_code"], phone=given.get("phone_number")
         )
-        return show(serializers.activated(request.user, inviter))
+        return show(serializers.activated(request.user, activated))
 
 
 def _refs_url(request: HttpRequest) -> str:

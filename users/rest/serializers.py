@@ -3,9 +3,9 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from users import codes, phones
+from users import codes
 from users.models import User
-from users.services import Profile, ReferralPage, SentCode, SignIn
+from users.services import ActivatedInvite, Profile, ReferralSlice, SentCode, SignIn
 
 
 @extend_schema_field(str)
@@ -165,11 +165,11 @@ def signed_in(signed_in: SignIn) -> dict:
     return refreshed(signed_in) | {"is_new_user": signed_in.is_new_user}
 
 
-def activated(user: User, inviter: User) -> dict:
+def activated(user: User, activated: ActivatedInvite) -> dict:
     return {
         "phone_number": user.phone,
-        "activated_invite_code": inviter.invite_code,
-        "you_invited_by": phones.mask(inviter.phone),
+        "activated_invite_code": activated.invite_code,
+        "you_invited_by": activated.inviter_phone,
     }
 
 
@@ -185,11 +185,11 @@ def profile(profile: Profile, refs_url: str | None) -> dict:
     }
 
 
-def refs(page: ReferralPage, refs_url: str) -> dict:
+def refs(found: ReferralSlice, refs_url: str) -> dict:
     return {
-        "results": [{"phone_number": item.phone, "activated_at": item.activated_at} for item in page.items],
-        "next": _at(refs_url, page.next),
-        "previous": _at(refs_url, page.previous),
+        "results": [{"phone_number": item.phone, "activated_at": item.activated_at} for item in found.items],
+        "next": _at(refs_url, found.next),
+        "previous": _at(refs_url, found.previous),
     }
 
 

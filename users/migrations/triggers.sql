@@ -1,0 +1,54 @@
+-- What the database itself holds to, whoever writes. Each function keeps the search path of its making, because
+-- pg_restore runs it with an empty one.
+
+-- An invite code never changes, and an activation is for ever.
+CREATE FUNCTION users_refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    RAISE EXCEPTION '% never changes', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE TRIGGER user_invite_code_never_changes BEFORE UPDATE ON users_user
+    FOR EACH ROW WHEN (OLD.invite_code IS DISTINCT FROM NEW.invite_code)
+    EXECUTE FUNCTION users_refuse_change('an invite code');
+
+CREATE TRIGGER activation_never_changes BEFORE UPDATE ON users_activation
+    FOR EACH ROW WHEN (OLD.inviter_id IS DISTINCT FROM NEW.inviter_id
+        OR (OLD.invitee_id IS DISTINCT FROM NEW.invitee_id AND NEW.invitee_id IS NOT NULL))
+    EXECUTE FUNCTION users_refuse_change('an activation');
+
+-- How many came by somebody's code, on the inviter.
+CREATE FUNCTION users_count_referrals() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        UPDATE users_user SET referrals_count = referrals_count + 1 WHERE id = NEW.inviter_id;
+    ELSE
+        UPDATE users_user SET referrals_count = referrals_count - 1 WHERE id = OLD.inviter_id;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER activation_is_counted AFTER INSERT OR DELETE ON users_activation
+    FOR EACH ROW EXECUTE FUNCTION users_count_referrals();
+
+-- The number of who came, on the activation. KEY SHARE makes a simultaneous change of the number wait, and this wait
+-- for it: neither can miss the other.
+CREATE FUNCTION users_copy_phone() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    NEW.invitee_phone := (SELECT phone FROM users_user WHERE id = NEW.invitee_id FOR KEY SHARE);
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER activation_has_phone BEFORE INSERT OR UPDATE OF invitee_id, invitee_phone ON users_activation
+    FOR EACH ROW EXECUTE FUNCTION users_copy_phone();
+
+CREATE FUNCTION users_pass_phone_on() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE users_activation SET invitee_phone = NEW.phone WHERE invitee_id = NEW.id;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER user_changes_phone AFTER UPDATE OF phone ON users_user
+    FOR EACH ROW WHEN (OLD.phone IS DISTINCT FROM NEW.phone) EXECUTE FUNCTION users_pass_phone_on();
+
+-- A demo's messages may be gone after a crash, and so they need no write-ahead log.
+ALTER TABLE users_message SET UNLOGGED;

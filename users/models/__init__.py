@@ -1,0 +1,19 @@
+"""The tables, and behind every rule that two requests could race, a constraint."""
+
+from users.models.challenges import LIVE_CHALLENGES, Challenge
+from users.models.messages import Message
+from users.models.people import NO_PASSWORD, PhoneField, User
+from users.models.referrals import Activation, InviteFailure
+from users.models.sessions import Session
+
+__all__ = [
+    "LIVE_CHALLENGES",
+    "NO_PASSWORD",
+    "Activation",
+    "Challenge",
+    "InviteFailure",
+    "Message",
+    "PhoneField",
+    "Session",
+    "User",
+]

@@ -1,0 +1,103 @@
+"""Who has signed in: a number, an invite code, and whether they may come in."""
+
+import uuid
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from users import codes, errors, phones
+
+E164 = r"^\+[1-9][0-9]{6,14}$"
+INVITE_CODE = f"^[{codes.INVITE_ALPHABET}]{{{codes.INVITE_LENGTH}}}$"
+NO_PASSWORD = UNUSABLE_PASSWORD_PREFIX
+
+
+def _normalise(phone: str) -> str:
+    return phones.normalise(phone, default_region=settings.PHONE_DEFAULT_REGION, allowed_regions=[])
+
+
+class UserManager(BaseUserManager["User"]):
+    def draw(self, phone: str) -> "User":
+        """Somebody new, with an invite code of their own. Not saved yet."""
+        return self.model(phone=phone, invite_code=codes.draw_invite_code(), password=NO_PASSWORD)
+
+    def get_or_register(self, phone: str) -> tuple["User", bool]:
+        """The user of that number, and whether this call created it. Any number of calls may race."""
+        while True:
+            user = self.filter(phone=phone).first()
+            if user:
+                return user, False
+            drawn = self.draw(phone)
+            # A conflict is either the phone (then it is found above) or the invite code (then another is drawn).
+            self.bulk_create([drawn], ignore_conflicts=True)
+            user = self.filter(id=drawn.id).first()
+            if user:
+                return user, True
+
+    def get_by_natural_key(self, phone: str) -> "User":
+        """Who signs in to the admin site, the number written in any usual form. Raises User.DoesNotExist."""
+        try:
+            return self.get(phone=_normalise(phone))
+        except errors.DomainError:
+            raise self.model.DoesNotExist from None
+
+    def create_superuser(self, phone: str, password: str) -> "User":
+        """Raises ValidationError, which `manage.py createsuperuser` shows in one line."""
+        user = self.draw(self.model._meta.get_field("phone").clean(phone, None))
+        user.is_staff = user.is_superuser = True
+        user.set_password(password)
+        user.save(force_insert=True)
+        return user
+
+
+class PhoneField(models.CharField):
+    """Takes a number in any usual form and keeps it in E.164; to the database a text like any other."""
+
+    def clean(self, value: str, model_instance: models.Model | None) -> str:
+        try:
+            return super().clean(_normalise(value), model_instance)
+        except errors.DomainError as error:
+            raise ValidationError(error.detail) from None
+
+    def deconstruct(self) -> tuple:
+        name, _path, arguments, options = super().deconstruct()
+        return name, "django.db.models.CharField", arguments, options
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # None when its owner has left; then the key is what is left of it.
+    phone = PhoneField(_("phone"), max_length=16, null=True, help_text=_("E.164, such as +79136740000"))
+    phone_key = models.CharField(max_length=32, null=True, editable=False)
+    invite_code = models.CharField(_("invite code"), max_length=6, editable=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("may enter the admin site"), default=False)
+    created_at = models.DateTimeField(_("registered"), db_default=Now(), editable=False)
+    # Kept by a trigger on Activation: counting a hundred thousand rows on every read would show.
+    referrals_count = models.PositiveIntegerField(_("people who came"), db_default=0, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "phone"
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        indexes = [models.Index(fields=["phone_key"], name="user_who_left", condition=Q(phone_key__isnull=False))]
+        constraints = [
+            # Not `unique=True`, with which Django adds an index for LIKE to each.
+            models.UniqueConstraint(fields=["phone"], name="user_phone_is_theirs_alone"),
+            models.UniqueConstraint(fields=["invite_code"], name="user_invite_code_is_theirs_alone"),
+            models.CheckConstraint(name="user_phone_is_e164", condition=Q(phone__regex=E164)),
+            models.CheckConstraint(name="user_invite_code_is_readable", condition=Q(invite_code__regex=INVITE_CODE)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)  # never the phone: this text reaches logs

@@ -1,0 +1,48 @@
+"""Who entered whose invite code, and who entered one that nobody has."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from users.models.people import User
+
+
+class Activation(models.Model):
+    """Somebody entered somebody's invite code: once, for ever."""
+
+    invitee = models.OneToOneField(User, models.PROTECT, related_name="activation", verbose_name=_("who came"))
+    inviter = models.ForeignKey(
+        User, models.PROTECT, related_name="referrals", db_index=False, verbose_name=_("who invited")
+    )
+    # The invitee's own number, kept by triggers: an inviter's list is read off one index.
+    invitee_phone = models.CharField(_("number of who came"), max_length=16, null=True, editable=False)
+    created_at = models.DateTimeField(_("when"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("activation")
+        verbose_name_plural = _("activations")
+        indexes = [
+            models.Index(
+                fields=["inviter", "-id"], include=["invitee_phone", "created_at"], name="activation_newest_first"
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(name="activation_not_of_own_code", condition=~Q(invitee=F("inviter"))),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class InviteFailure(models.Model):
+    """Somebody entered an invite code that nobody has."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="invite_failures", db_index=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-created_at"], name="invite_failure_by_user")]
+
+    def __str__(self) -> str:
+        return str(self.pk)

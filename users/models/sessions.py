@@ -1,0 +1,31 @@
+"""Who is signed in, and where."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from users.models.people import User
+
+
+class Session(models.Model):
+    """One signed-in client. Its row decides; a token only names it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
+    generation = models.PositiveIntegerField(default=0)  # how often the refresh token has rotated
+    salt = models.BinaryField(max_length=32)
+    address = models.GenericIPAddressField(_("address"))
+    user_agent = models.CharField(_("browser"), max_length=200)
+    created_at = models.DateTimeField(_("signed in"), db_default=Now())
+    refreshed_at = models.DateTimeField(_("last seen"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
+    def __str__(self) -> str:
+        return str(self.id)

@@ -1,0 +1,125 @@
+"""Access tokens: JWTs for a few minutes, which name a session and nobody. Only a live row of it says who that is."""
+
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+import jwt
+from django.conf import settings
+from graphql_jwt.exceptions import JSONWebTokenError
+from graphql_jwt.settings import jwt_settings
+from graphql_jwt.utils import get_payload, get_user_by_payload
+
+from users.errors import InvalidToken, NotAuthenticated
+from users.models import Session, User
+from users.tokens.sessions import resume
+
+SCHEMES = {"bearer", "jwt", "token"}
+REQUIRED_CLAIMS = ["sub", "sid", "typ", "iss", "aud", "iat", "exp", "jti"]
+TOKEN_TYPE = "access"
+
+
+@dataclass(frozen=True)
+class SessionName:
+    """What a token claims. It says nobody's name yet: only a statement that finds the live session row does."""
+
+    user_id: uuid.UUID
+    session_id: uuid.UUID
+
+
+def token_of(session: Session) -> str:
+    return jwt_settings.JWT_ENCODE_HANDLER(jwt_settings.JWT_PAYLOAD_HANDLER(session.user, session))
+
+
+def authenticate(authorization: str) -> User:
+    """The user an Authorization header speaks for, with `user.session` set.
+
+    `Bearer`, `JWT` and `Token` mean the same. Raises NotAuthenticated when the header holds no token, InvalidToken
+    when it holds one that is not good (any more).
+    """
+    try:
+        user = get_user_by_payload(_claims(authorization))
+    except JSONWebTokenError:
+        raise InvalidToken() from None
+    if user is None:
+        raise InvalidToken()
+    return user
+
+
+def read(authorization: str) -> SessionName:
+    """Which session a header names, by a good signature and nothing more. Raises as `authenticate` does."""
+    claims = _claims(authorization)
+    try:
+        return SessionName(uuid.UUID(claims["sub"]), uuid.UUID(claims["sid"]))
+    except ValueError:
+        raise InvalidToken() from None
+
+
+def _claims(authorization: str) -> dict:
+    scheme, _, token = authorization.strip().partition(" ")
+    if scheme.lower() not in SCHEMES:
+        raise NotAuthenticated()
+    try:
+        return get_payload(token.strip())
+    except JSONWebTokenError:
+        raise InvalidToken() from None
+
+
+# --- django-graphql-jwt calls these: see GRAPHQL_JWT in the settings ---------------------------------------------
+
+
+def make_payload(user: User, session: Session) -> dict:
+    """The claims (RFC 7519, 4.1). No phone number: anybody can read a token."""
+    now = datetime.now(UTC)
+    return {
+        "sub": str(user.id),
+        "sid": str(session.id),
+        "typ": TOKEN_TYPE,
+        "iss": jwt_settings.JWT_ISSUER,
+        "aud": jwt_settings.JWT_AUDIENCE,
+        "iat": now,
+        "exp": now + timedelta(seconds=settings.ACCESS_TOKEN_TTL),
+        "jti": secrets.token_urlsafe(12),
+    }
+
+
+def decode(token: str, context: object = None) -> dict:
+    """The claims of a token signed with the current key or one it follows. Raises jwt.InvalidTokenError."""
+    claims = _verified(token, (jwt_settings.JWT_SECRET_KEY, *settings.JWT_SECRET_KEY_FALLBACKS))
+    if claims["exp"] <= time.time():  # the one claim that goes bad by itself
+        raise jwt.ExpiredSignatureError("expired")
+    return claims
+
+
+@lru_cache(maxsize=4096)
+def _verified(token: str, keys: tuple[str, ...]) -> dict:
+    """Kept for those who come again: a signature once found good stays so, and checking costs more than the session."""
+    for key in keys:
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[jwt_settings.JWT_ALGORITHM],
+                issuer=jwt_settings.JWT_ISSUER,
+                audience=jwt_settings.JWT_AUDIENCE,
+                options={"require": REQUIRED_CLAIMS, "strict_aud": True},
+            )
+        except jwt.InvalidSignatureError:
+            continue
+        if claims["typ"] != TOKEN_TYPE or not isinstance(claims["sid"], str):
+            raise jwt.InvalidTokenError("not an access token of ours")
+        return claims
+    raise jwt.InvalidSignatureError("signed with another key")
+
+
+def session_named_by(claims: dict) -> tuple[str, str]:
+    return claims["sub"], claims["sid"]
+
+
+def user_of_live_session(name: tuple[str, str]) -> User | None:
+    user_id, session_id = name
+    user = resume(session_id)
+    return user if user and str(user.id) == user_id else None

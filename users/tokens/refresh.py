@@ -1,0 +1,74 @@
+"""Refresh tokens: the session's id, its generation and a MAC over both, keyed by the server's key and the row's salt.
+
+So neither the database nor the key alone yields one, any older one is recognised as such, and the successor of each is
+always the same.
+"""
+
+import base64
+import hashlib
+import hmac
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Now
+
+from users import events
+from users.errors import InvalidToken
+from users.models import Session
+from users.tokens.sessions import end_session, live_sessions
+
+_ID, _GENERATION = 16, 4  # bytes
+
+
+def token_of(session: Session) -> str:
+    return _refresh_token(session, session.generation, settings.JWT_SECRET_KEY)
+
+
+def rotate(refresh_token: str) -> Session:
+    """The session, one generation on. Raises InvalidToken.
+
+    Within REFRESH_TOKEN_GRACE seconds the same token again gives the same successor, so clients that refresh twice at
+    once are not thrown out. After that its reuse means that it was stolen, and ends the session (RFC 9700, 4.14.2).
+    """
+    session, generation = _named_by(refresh_token)
+    live = live_sessions().filter(id=session.id)
+    # The generation is asked of the row itself: a subquery would still see the one from before a wait for its lock.
+    advanced = Session.objects.filter(id__in=live.values("id"), generation=generation).update(
+        generation=F("generation") + 1,
+        refreshed_at=Now(),
+        expires_at=Now() + timedelta(seconds=settings.REFRESH_TOKEN_TTL),
+    )
+    if not advanced:  # somebody was faster: just now, or long ago?
+        grace = timedelta(seconds=settings.REFRESH_TOKEN_GRACE)
+        live = live.filter(generation=generation + 1, refreshed_at__gte=Now() - grace)
+    rotated = live.select_related("user").first()
+    if rotated is None:
+        if session.ended_at is None:
+            end_session(session)
+            events.token_reused(session.user_id, session.id)
+        raise InvalidToken()
+    return rotated
+
+
+def _named_by(refresh_token: str) -> tuple[Session, int]:
+    """The session and generation of a token we once issued. Raises InvalidToken."""
+    try:
+        raw = base64.urlsafe_b64decode(refresh_token.encode("ascii") + b"==")
+    except ValueError:
+        raise InvalidToken() from None
+    session = Session.objects.filter(id=uuid.UUID(bytes=raw[:_ID])).first() if len(raw) > _ID else None
+    if session is None:
+        raise InvalidToken()
+    generation = int.from_bytes(raw[_ID : _ID + _GENERATION])
+    for key in (settings.JWT_SECRET_KEY, *settings.JWT_SECRET_KEY_FALLBACKS):
+        if hmac.compare_digest(_refresh_token(session, generation, key).encode(), refresh_token.encode()):
+            return session, generation
+    raise InvalidToken()
+
+
+def _refresh_token(session: Session, generation: int, key: str) -> str:
+    name = session.id.bytes + generation.to_bytes(_GENERATION)
+    mac = hmac.new(b"refresh token|" + key.encode(), name + bytes(session.salt), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(name + mac).decode().rstrip("=")
