@@ -1,18 +1,15 @@
 """What every test may use: three people, their phones, and many threads at once."""
 
 import os
-import threading
 from collections.abc import Callable
 
 import pytest
-from django.db import connections
 from rest_framework.test import APIClient
 
+from tests.support.people import ALICE, BOB, CHARLIE
 from users import sms
 from users.clients import Client
 from users.models import User
-
-ALICE, BOB, CHARLIE = "+79136740000", "+79136740012", "+79261234567"
 
 
 @pytest.fixture
@@ -60,25 +57,3 @@ def charlie(db) -> User:
 def api() -> APIClient:
     """A REST client with a cookie jar of its own."""
     return APIClient(raise_request_exception=False)
-
-
-def at_once(count: int, action) -> list:
-    """Run action(i) in `count` threads released by one barrier; results, or the exceptions they ended in."""
-    barrier = threading.Barrier(count)
-    results: list = [None] * count
-
-    def run(number: int) -> None:
-        barrier.wait()
-        try:
-            results[number] = action(number)
-        except Exception as error:
-            results[number] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results

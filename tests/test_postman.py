@@ -12,8 +12,8 @@ from django.urls.resolvers import URLPattern
 from graphql import TypeInfo, TypeInfoVisitor, Visitor, build_schema, parse, validate, visit
 
 from project import env
-from project.tests.test_server import Zovi
 from tests import needs
+from tests.support.servers import Zovi
 
 COLLECTION = env.ROOT / "postman" / "referral_system.postman_collection.json"
 ENVIRONMENT = env.ROOT / "postman" / "local.postman_environment.json"

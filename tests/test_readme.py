@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from project import env
-from project.tests.test_server import Zovi
+from tests.support.servers import Zovi
 
 README = (env.ROOT / "README.md").read_text()
 CALL = re.compile(r"```sh\n(curl [^`]*?)\n```\n```json\n(.*?)\n```", re.DOTALL)

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from django.conf import settings as django_settings
 
-from conftest import ALICE
+from tests.support.people import ALICE
 from users.models import Challenge, User
 
 ANYTHING = {"query": "{ me { id } }"}

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from conftest import ALICE, BOB
+from tests.support.people import ALICE, BOB
 from users.models import Activation, User
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,9 @@ from contextlib import suppress
 import pytest
 import requests
 
-from project.tests.test_server import free_port, wait_until
-from tests.attack import live
+from tests.support import live
+from tests.support.gateways import gateway_stand_in
+from tests.support.servers import free_port, wait_until
 
 FULL = bool(os.environ.get("FULL"))
 ME = "{ me { inviteCode activatedInviteCode referrals } }"
@@ -227,7 +228,7 @@ def test_a_graceful_stop_fails_no_request_that_was_let_in(zovi, figure):
 @pytest.mark.row("F6")
 def test_a_silent_gateway_is_given_up_costs_nothing_and_holds_no_reader_up(tmp_path, figure):
     waiting_clients = 100 if FULL else 20
-    with live.gateway_stand_in() as gateway, live.production(tmp_path, gateway.server_port, **live.NO_LIMITS) as zovi:
+    with gateway_stand_in() as gateway, live.production(tmp_path, gateway.server_port, **live.NO_LIMITS) as zovi:
         gateway.delay = 10
         ready = live.rest("GET", f"{zovi.base}/readyz")
         answers: list[requests.Response] = []
@@ -264,7 +265,7 @@ def test_a_gateway_that_is_not_there_or_refuses_loses_no_budget(tmp_path, figure
             return requests.post(f"{zovi.base}/api/users/send_otp/", json=body, timeout=20)
 
         not_there = [send() for _ in range(3)]
-        with live.gateway_stand_in(port) as gateway:
+        with gateway_stand_in(port) as gateway:
             gateway.status = 500
             refusing = [send() for _ in range(3)]
             gateway.status = 200

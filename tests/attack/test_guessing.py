@@ -15,19 +15,15 @@ from django.db import connection
 from django.db.models import F
 from psycopg2 import sql
 
-from conftest import ALICE, at_once
-from tests.attack import live
 from tests.contract.conftest import DOORS
 from tests.contract.doors import new_browser
+from tests.support import live
+from tests.support.people import ALICE, at_once, wrong
 from users import codes, errors, services, tokens
 from users.clients import Client
 from users.models import Challenge, Session, User
 from users.rates import parse
 from users.tokens import refresh
-
-
-def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
 
 
 def code_in(sms_outbox: list[tuple[str, str]]) -> str:

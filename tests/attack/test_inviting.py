@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from conftest import ALICE, BOB
 from tests.contract.conftest import DOORS
 from tests.contract.doors import new_browser
+from tests.support.people import ALICE, BOB
 from users import codes
 from users.models import Activation, InviteFailure, User
 

@@ -6,7 +6,8 @@ import re
 import pytest
 import requests
 
-from tests.attack import live
+from tests.support import live
+from tests.support.gateways import gateway_stand_in
 
 # Six digits, so that a code is not found by chance among lengths, dates and hashes; nothing else differs.
 LONG_CODES = {"OTP_DIGITS": "6", "OTP_RESEND_COOLDOWN": "0", "OTP_SENDS_PER_PHONE": "off"}
@@ -120,7 +121,7 @@ BREAKAGES = {
 def story(tmp_path_factory):
     """A whole run against a real gateway's stand-in: the people, and everything that was logged."""
     folder = tmp_path_factory.mktemp("leaks")
-    with live.gateway_stand_in() as gateway, live.production(folder, gateway.server_port, **LONG_CODES) as zovi:
+    with gateway_stand_in() as gateway, live.production(folder, gateway.server_port, **LONG_CODES) as zovi:
         people = [Person(zovi, gateway, phone) for phone in ("+79136741927", "+79261835560")]
         inviter, invitee = people
         code = live_a_life(inviter, "AAAAAA")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from tests.attack import live
+from tests.support import live
 
 
 def test_the_description_can_be_asked_for_again():

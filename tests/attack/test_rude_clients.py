@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.attack import live
+from tests.support import live
 
 SECONDS = 3
 HELD = 64
@@ -24,7 +24,10 @@ def visitor(zovi):
     """Reads their profile, over a kept connection and over new ones."""
     signed_in = {"Authorization": zovi.sign_in().headers["Authorization"]}
     url = f"{zovi.base}/api/users/me/"
-    return [live.rest("GET", url, headers=signed_in), live.rest("GET", url, headers=signed_in | {"Connection": "close"})]
+    return [
+        live.rest("GET", url, headers=signed_in),
+        live.rest("GET", url, headers=signed_in | {"Connection": "close"}),
+    ]
 
 
 def answers(visitor) -> int:

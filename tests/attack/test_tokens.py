@@ -8,11 +8,11 @@ import pytest
 import requests
 from django.conf import settings
 
-from conftest import ALICE
-from project.tests.test_server import Zovi
-from tests.attack import live
 from tests.contract.conftest import DOORS
 from tests.contract.doors import new_browser
+from tests.support import live
+from tests.support.people import ALICE
+from tests.support.servers import Zovi
 from users import tokens
 from users.models import User
 from users.tokens.access import REQUIRED_CLAIMS

@@ -10,10 +10,11 @@ from contextlib import suppress
 import pytest
 import requests
 
-from conftest import ALICE
 from project import env
-from project.tests.test_server import Zovi
-from tests.attack import live
+from tests.support import live
+from tests.support.gateways import gateway_stand_in
+from tests.support.people import ALICE
+from tests.support.servers import Zovi
 
 PUBLIC = {"ALLOWED_HOSTS": "zovi.example", "TRUSTED_PROXY_COUNT": "1", **live.SECRETS}
 BEHIND_TLS = {"Host": "zovi.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.18.0.1"}
@@ -54,7 +55,7 @@ class Public(Zovi):
 @pytest.fixture(scope="module")
 def public(tmp_path_factory):
     """The production configuration as it would face the world, behind a proxy that ends TLS."""
-    with live.gateway_stand_in() as gateway:
+    with gateway_stand_in() as gateway:
         sms_url = f"json://127.0.0.1:{gateway.server_port}/sms/{{phone}}"
         zovi = Public(tmp_path_factory.mktemp("public"), DEMO="", SMS_URL=sms_url, **PUBLIC)
         with live.running(zovi):

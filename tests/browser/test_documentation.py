@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from conftest import ALICE, BOB
 from tests.browser import zovi
+from tests.support.people import ALICE, BOB
 from users import tokens
 from users.models import Session, User
 

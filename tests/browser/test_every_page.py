@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from conftest import ALICE, BOB, CHARLIE
 from project.env import ROOT
 from tests.browser import zovi
 from tests.browser.conftest import skip_unless_ci
+from tests.support.people import ALICE, BOB, CHARLIE, wrong
 from users.models import Activation, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +46,7 @@ def every_state(page, url):
     yield "verify-code"
     right = zovi.code_on_the_page(page)
     for left in ("2 ", "1 ", ""):
-        page.fill("#id_code", zovi.wrong(right))
+        page.fill("#id_code", wrong(right))
         page.locator(f".error:has-text('{left}')").wait_for()
         page.wait_for_load_state()
         yield f"verify-code-refused-{left.strip() or 0}"
@@ -84,7 +84,7 @@ def every_state(page, url):
     page.click("form.again button")
     page.wait_for_selector("#id_code")
     yield "delete-awaited"
-    page.fill("#id_code", zovi.wrong(zovi.code_on_the_page(page)))
+    page.fill("#id_code", wrong(zovi.code_on_the_page(page)))
     page.click("form.card button")
     page.get_by_role("alert").wait_for()
     yield "delete-refused"

@@ -6,10 +6,10 @@ import re
 import pytest
 from graphql import parse
 
-from conftest import ALICE, BOB, CHARLIE
 from project.env import ROOT
 from schema.documents import schema
 from tests.browser.conftest import skip_unless_ci
+from tests.support.people import ALICE, BOB, CHARLIE
 from users import services
 from users.clients import Client
 from users.models import Activation, User

@@ -4,8 +4,8 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from conftest import ALICE, BOB
 from tests.browser import zovi
+from tests.support.people import ALICE, BOB, wrong
 from users.models import Activation, Challenge, Message, Session, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,7 +120,7 @@ def test_a_wrong_code_is_refused_beside_the_field_and_kept(live_server, visit):
     page = visit.page
     page.goto(f"{live_server.url}/")
     zovi.ask_for_code(page, ALICE)
-    typed = zovi.wrong(zovi.code_on_the_page(page))
+    typed = wrong(zovi.code_on_the_page(page))
     page.fill("#id_code", typed)
     assert "2 tries left." in page.get_by_role("alert").inner_text()
     assert page.input_value("#id_code") == typed

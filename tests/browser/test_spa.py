@@ -10,9 +10,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Error
 
-from conftest import ALICE, BOB
 from project.env import ROOT
 from tests.browser.conftest import skip_unless_ci
+from tests.support.people import ALICE, BOB
 from users.models import Activation, Challenge, Session, User
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -42,7 +42,3 @@ def sign_in(page: Page, url: str, phone: str) -> None:
     page.goto(f"{url}/send-code/")
     ask_for_code(page, phone)
     enter_code(page, code_on_the_page(page))
-
-
-def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from conftest import ALICE
 from tests.contract.test_scenarios import sign_in, wrong
+from tests.support.people import ALICE
 from users.models import Challenge, Session, User
 
 pytestmark = pytest.mark.django_db

@@ -2,9 +2,9 @@
 
 import pytest
 
-from conftest import ALICE, BOB, at_once
 from tests.contract.conftest import DOORS, WITH_TOKENS
 from tests.contract.test_scenarios import sign_in, wrong
+from tests.support.people import ALICE, BOB, at_once
 from users.models import Activation, Challenge, Session, User
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,16 +8,12 @@ from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
-from conftest import ALICE, BOB, CHARLIE
+from tests.support.people import ALICE, BOB, CHARLIE, wrong
 from users import errors, services, sms
 from users.models import Activation, Challenge, Session, User
 from users.rates import parse as rates
 
 pytestmark = pytest.mark.django_db
-
-
-def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
 
 
 def sign_in(caller, phone):

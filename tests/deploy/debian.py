@@ -24,9 +24,9 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from project import env
-from project.tests.test_server import free_port, wait_until
 from tests import needs
-from users.tests.test_sms import Gateway
+from tests.support.gateways import Gateway
+from tests.support.servers import free_port, wait_until
 
 DEPLOY = env.ROOT / "deploy"
 HOST = "zovi.example"

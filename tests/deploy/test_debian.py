@@ -12,11 +12,11 @@ import psycopg2
 import pytest
 import requests
 
-from conftest import at_once
-from project.tests.test_server import wait_until
 from tests import needs
 from tests.deploy import debian
 from tests.deploy.debian import DEPLOY, HOST, code_of
+from tests.support.people import at_once
+from tests.support.servers import wait_until
 
 ROUNDS = range(3)
 _numbers = iter(range(10**6))

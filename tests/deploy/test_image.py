@@ -15,8 +15,8 @@ import requests
 import yaml
 
 from project import env
-from project.tests.test_server import free_port, wait_until
 from project.tests.test_settings import start as load_settings
+from tests.support.servers import free_port, wait_until
 
 USER = 10001
 DOCKERFILE = (env.ROOT / "Dockerfile").read_text().replace("\\\n", " ")

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from project import env
-from project.tests.test_server import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
 PROCFILE = dict(re.findall(r"(?m)^(\w+): (.*)$", (env.ROOT / "Procfile").read_text()))
 RECIPE = (env.ROOT / "docs" / "deploy.md").read_text()

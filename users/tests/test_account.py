@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
 
-from conftest import ALICE, BOB
+from tests.support.people import ALICE, BOB
 from users import errors, services, tokens
 from users.models import Activation, Challenge, InviteFailure, Session, User
 from users.rates import parse

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from conftest import ALICE, BOB
+from tests.support.people import ALICE, BOB
 from users import services, tokens
 from users.models import Challenge, Session, User
 

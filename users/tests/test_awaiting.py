@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from conftest import ALICE, BOB
+from tests.support.people import ALICE, BOB
 from users import errors, services
 from users.clients import Client
 from users.models import Challenge

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from conftest import ALICE, BOB
+from tests.support.people import ALICE, BOB, wrong
 from users import errors, services
 from users.clients import Client
 from users.models import Activation, Challenge, InviteFailure
@@ -98,10 +98,6 @@ def test_of_several_limits_the_longest_wait_is_told(settings):
 
 
 # --- Guessing ---------------------------------------------------------------------------------------------------
-
-
-def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
 
 
 def guess(sent, code=None, address="203.0.113.5"):

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 from django.test import Client
 
-from conftest import ALICE, BOB
+from tests.support.people import ALICE, BOB, wrong
 from users import errors, services, sms
 from users.models import Activation, Challenge, Message, Session, User
 
@@ -24,10 +24,6 @@ def page(sms_outbox) -> Client:
 
 def code_in(sms_outbox) -> str:
     return re.search(r"[0-9]{4,6}", sms_outbox[-1][1])[0]
-
-
-def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
 
 
 def sign_in(page, sms_outbox, phone=ALICE):

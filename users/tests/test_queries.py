@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from conftest import ALICE, BOB, CHARLIE
+from tests.support.people import ALICE, BOB, CHARLIE
 from users import services, tokens
 from users.clients import Client
 from users.models import Activation, Session, User

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from conftest import ALICE, at_once
-from project.tests.test_server import wait_until
+from tests.support.people import ALICE, at_once
+from tests.support.servers import wait_until
 from users import errors, services, tokens
 from users.clients import Client
 from users.models import Activation, Challenge, Session, User

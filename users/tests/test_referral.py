@@ -1,7 +1,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from conftest import ALICE, BOB
+from tests.support.people import ALICE, BOB
 from users import errors, services
 from users.models import Activation, User
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 from rest_framework.test import APIClient
 
-from conftest import ALICE, BOB
+from tests.support.people import ALICE, BOB
 from users import errors, services, sms, tokens
 from users.models import Activation, Challenge, Session, User
 

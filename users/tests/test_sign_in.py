@@ -4,15 +4,11 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from conftest import ALICE, BOB
+from tests.support.people import ALICE, BOB, wrong
 from users import codes, errors, services, sms
 from users.models import Challenge, Session, User
 
 pytestmark = pytest.mark.django_db
-
-
-def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
 
 
 def sign_in(phone, browser):

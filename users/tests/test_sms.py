@@ -1,61 +1,25 @@
 """The gateway, tried with a real HTTP server in its place."""
 
-import json
 import socket
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.db import connection
 
-from conftest import ALICE, at_once
+from tests.support.gateways import gateway_stand_in
+from tests.support.people import ALICE, at_once
 from users import errors, services, sms
 from users.clients import Client
 
 BROWSER = Client(address="203.0.113.5", host="zovi.example")
 
 
-class Gateway(ThreadingHTTPServer):
-    """Keeps what it is sent; answers with `status` after `delay` seconds."""
-
-    request_queue_size = 128  # the default of 5 makes a crowd wait for the kernel's second try
-
-    def __init__(self, port: int = 0):
-        super().__init__(("127.0.0.1", port), Handler)
-        self.received: list[tuple[str, dict]] = []
-        self.status, self.delay = 200, 0.0
-
-    @property
-    def url(self) -> str:
-        return f"json://127.0.0.1:{self.server_port}/sms/{{phone}}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Gateway
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.received.append((self.path, body))
-        time.sleep(self.server.delay)
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def gateway(settings):
-    server = Gateway()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    settings.DEMO, settings.SMS_URL = False, server.url
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with gateway_stand_in() as server:
+        settings.DEMO, settings.SMS_URL = False, server.url
+        yield server
 
 
 def test_the_message_reaches_the_validated_recipient(gateway):

@@ -18,8 +18,7 @@ import psycopg2
 import requests
 
 from project import localdb
-from project.tests.test_server import Zovi, wait_until
-from users.tests.test_sms import Gateway
+from tests.support.servers import Zovi, wait_until
 
 SECRETS = {name: name.lower() * 10 for name in ("SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER")}
 LIMITS = [
@@ -56,20 +55,6 @@ def running(zovi: Zovi):
     finally:
         if zovi.process.poll() is None:
             zovi.stop()
-
-
-@contextmanager
-def gateway_stand_in(port: int = 0):
-    server = Gateway(port)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def code_on(page: str) -> str:
