@@ -21,6 +21,7 @@ RUN DEMO=1 LOCAL_DIR=/tmp STATIC_ROOT=/app/static DATABASE_URL=postgres://nobody
     /venv/bin/python manage.py collectstatic --no-input
 
 FROM python:3.13-slim
+LABEL org.opencontainers.image.title="Zovi" org.opencontainers.image.licenses="MIT" org.opencontainers.image.authors="the Zovi authors"
 # DEMO=0: a container that nobody configured refuses to start instead of showing codes to everybody.
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DEMO=0 HOST=0.0.0.0 PORT=8000 LOCAL_DIR=/data STATIC_ROOT=/app/static

@@ -251,6 +251,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Zovi",
     "VERSION": _VERSION,
     "DESCRIPTION": "Sign in by phone, invite by code. Every error is `{detail, code}`; codes never change.",
+    "LICENSE": {"name": "MIT", "url": "https://opensource.org/license/mit"},
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "SERVE_AUTHENTICATION": [],
