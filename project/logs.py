@@ -5,7 +5,7 @@ import logging
 import re
 from datetime import UTC, datetime
 
-# Where a phone number, a token or a code may slip in that the first net, users/events.py, never sees: other people's
+# Where a phone number, a token or a code may slip in that the first net, users/audit.py, never sees: other people's
 # messages, addresses and tracebacks.
 _SECRETS = (
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "<token>"),

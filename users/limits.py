@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 
-from users import events, prepared
+from users import audit, prepared
 from users.errors import CodeRequestedTooSoon, TooManyAttempts, TooManyRequests, Waits
 from users.models import Challenge, InviteFailure
 from users.rates import Rate
@@ -182,7 +182,7 @@ def _admit(limits: tuple[Limit, ...], asked: str, action: str, *, turns: list[st
     which, wait, *done = row
     if which is not None:
         limit = every[which][0]
-        events.limit_reached(limit.setting, by_everybody=limit.turn == EVERYBODY)
+        audit.limit_reached(limit.setting, by_everybody=limit.turn == EVERYBODY)
         raise limit.error(retry_after=float(wait))
     return tuple(done)
 

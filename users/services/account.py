@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import transaction
 
-from users import codes, events, phones
+from users import audit, codes, phones
 from users.models import NO_PASSWORD, Activation, Challenge, Message, User
 from users.services.sign_in import confirm_code
 
@@ -63,4 +63,4 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
             is_superuser=False,
             password=NO_PASSWORD,
         )
-    events.account_deleted(user.id)
+    audit.account_deleted(user.id)

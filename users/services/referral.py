@@ -9,7 +9,7 @@ from datetime import datetime
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from users import codes, events, limits, phones, tokens
+from users import audit, codes, limits, phones, tokens
 from users.errors import (
     InvalidInput,
     InvalidToken,
@@ -91,7 +91,7 @@ def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -
     if activation.inviter_id != inviter.id:
         raise InviteAlreadyActivated()
     if created:
-        events.invite_activated(user.id, inviter.id)
+        audit.invite_activated(user.id, inviter.id)
     return ActivatedInvite(inviter.invite_code, phones.mask(inviter.phone))
 
 

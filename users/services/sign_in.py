@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from users import codes, events, limits, sms, tokens
+from users import audit, codes, limits, sms, tokens
 from users.clients import Client
 from users.errors import AccountDisabled, ChallengeRequired, DomainError, InvalidCode
 from users.models import Challenge, Session, User
@@ -44,10 +44,10 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
         sms.send(sent.phone, sms.code_text(code, client.host))
     except DomainError as error:
         sent.delete()  # nothing was sent: no limit counts it, and the earlier code still holds
-        events.code_not_sent(sent.phone, client.address, error.code)
+        audit.code_not_sent(sent.phone, client.address, error.code)
         raise
     sign_in_query.open_challenge(sent, earlier=parse_id(challenge), seconds=settings.OTP_TTL)
-    events.code_sent(sent.phone, client.address)
+    audit.code_sent(sent.phone, client.address)
     return SentCode(
         phone=sent.phone,
         otp=code if settings.DEMO else None,
@@ -74,7 +74,7 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
     session.user = user
     if entered.user is None:
         session.save(force_insert=True)
-    events.signed_in(user.id, session.id, client.address, is_new=is_new)
+    audit.signed_in(user.id, session.id, client.address, is_new=is_new)
     return SignIn(user, session, tokens.issue(session), is_new)
 
 
@@ -97,7 +97,7 @@ def refresh(*, refresh_token: str) -> SignIn:
 def logout(*, user: User) -> None:
     """End the session `user` was authenticated by."""
     tokens.end_session(user.session)
-    events.signed_out(user.id, user.session.id)
+    audit.signed_out(user.id, user.session.id)
 
 
 def _challenge_for(phone: str, client: Client) -> Challenge:
@@ -116,7 +116,7 @@ def _tried(code: str, challenge: str | None, *, claimed: str | None) -> Challeng
         raise InvalidCode(attempts_left=0)
     if not _fits(code, tried) or claimed not in (None, tried.phone):
         attempts_left = settings.OTP_TRIES - tried.attempts
-        events.code_refused(tried.phone, tried.address, attempts_left)
+        audit.code_refused(tried.phone, tried.address, attempts_left)
         raise InvalidCode(attempts_left=attempts_left)
     return tried
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Now
 
-from users import events
+from users import audit
 from users.errors import InvalidToken
 from users.models import Session
 from users.tokens.sessions import end_session, live_sessions
@@ -47,7 +47,7 @@ def rotate(refresh_token: str) -> Session:
     if rotated is None:
         if session.ended_at is None:
             end_session(session)
-            events.token_reused(session.user_id, session.id)
+            audit.token_reused(session.user_id, session.id)
         raise InvalidToken()
     return rotated
 
