@@ -12,11 +12,13 @@ from urllib.parse import urlsplit
 
 from environ import Env
 
+from project import dotenv
 from users.rates import Rate
 from users.rates import parse as parse_rates
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCAL = Path(os.environ.get("LOCAL_DIR") or ROOT / ".local").resolve()  # what this machine keeps
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")  # it names every variable there is
+NAMES = set(re.findall(r"(?m)^#? ?([A-Z][A-Z0-9_]*)=", EXAMPLE))
 
 MIN_SECRET_LENGTH = 50
 FROM_FILES = {"SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER", "DATABASE_URL", "SMS_URL"}
@@ -28,10 +30,34 @@ def refuse(message: str) -> NoReturn:
     raise SystemExit(f"zovi: refusing to start: {message}")
 
 
-def read_dotenv() -> None:
-    """Fill what the environment leaves unset from `.env`, where there is one."""
-    if (ROOT / ".env").is_file():
-        Env.read_env(str(ROOT / ".env"))
+def refuse_foreign(error: PermissionError) -> NoReturn:
+    """Somebody else, often root, was here first."""
+    refuse(f"{error.filename} belongs to another user: sudo chown -R $USER {LOCAL}, or choose another LOCAL_DIR")
+
+
+def _read_dotenv() -> None:
+    """Fill what the environment does not name from `.env`, or from the file that ENV_FILE names.
+
+    Nothing empty is left afterwards: libraries that read WEB_CONCURRENCY themselves take an empty text for a number.
+    Children of this process inherit what was read, and read no file again.
+    """
+    path = Path(os.environ.get("ENV_FILE") or ROOT / ".env")
+    try:
+        for name, value in dotenv.read(path, NAMES).items():
+            os.environ.setdefault(name, value)
+    except ValueError as error:
+        refuse(f"{path.name}, {error}")
+    except OSError as error:
+        if os.environ.get("ENV_FILE") or os.path.lexists(path):
+            refuse(f"{path.name} cannot be read: {error.strerror}")
+    for name in NAMES:
+        if not os.environ.get(name, "").strip():
+            os.environ.pop(name, None)
+    os.environ["ENV_FILE"] = os.devnull
+
+
+_read_dotenv()
+LOCAL = (ROOT / os.environ.get("LOCAL_DIR", ".local")).resolve()  # what this machine keeps
 
 
 def text(name: str, default: str = "") -> str:
@@ -46,7 +72,7 @@ def _given(name: str) -> str:
     if given:
         refuse(f"{name} and {name}_FILE are both set: choose one")
     try:
-        return Path(path).read_text().strip()
+        return (ROOT / path).read_text().strip()
     except (OSError, UnicodeDecodeError):
         refuse(f"{name}_FILE names a file that cannot be read")
 
@@ -80,7 +106,7 @@ def one_of(name: str, default: str, choices: set[str]) -> str:
 
 
 def folder(name: str, default: Path) -> Path:
-    return Path(text(name, str(default))).resolve()
+    return (ROOT / text(name, str(default))).resolve()
 
 
 def rates(name: str, default: str) -> tuple[Rate, ...]:
@@ -135,6 +161,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def names_of(host: str) -> list[str]:
+    """What a browser calls the address one listens on. Every address of a machine is no name of it."""
+    with suppress(ValueError):
+        if ipaddress.ip_address(host).is_unspecified:
+            return []
+    return [f"[{host}]" if ":" in host else host]
+
+
 def is_region(name: str) -> bool:
     from phonenumbers import SUPPORTED_REGIONS
 
@@ -156,20 +190,27 @@ def secret(name: str, demo: bool) -> str:
 
 
 def _example_values() -> set[str]:
-    example = ROOT / ".env.example"
-    lines = example.read_text().splitlines() if example.is_file() else []
-    return {value for line in lines if (value := line.partition("=")[2].strip())}
+    return {value for line in EXAMPLE.splitlines() if (value := line.partition("=")[2].strip())}
 
 
 def _demo_secrets() -> dict[str, str]:
     path = LOCAL / "secrets.json"
-    if not path.exists():
-        LOCAL.mkdir(parents=True, exist_ok=True)
-        made = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER")}
-        draft = path.with_name(f"secrets.{os.getpid()}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(made, file)
-        with suppress(FileExistsError):
-            os.link(draft, path)  # of two first starts at once, exactly one keeps its secrets
-        draft.unlink()
-    return json.loads(path.read_text())
+    try:
+        if not path.exists():
+            _make_secrets(path)
+        return json.loads(path.read_text())
+    except PermissionError as error:
+        refuse_foreign(error)
+    except (OSError, ValueError):
+        refuse(f"{path} can neither be read nor made")
+
+
+def _make_secrets(path: Path) -> None:
+    LOCAL.mkdir(parents=True, exist_ok=True)
+    made = {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER")}
+    draft = path.with_name(f"secrets.{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(made, file)
+    with suppress(FileExistsError):
+        os.link(draft, path)  # of two first starts at once, exactly one keeps its secrets
+    draft.unlink()

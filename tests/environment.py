@@ -2,7 +2,9 @@
 
 import os
 
-from project import env, localdb
+os.environ["ENV_FILE"] = os.devnull  # not what the developer's own .env says
+
+from project import env, localdb  # noqa: E402
 
 os.environ.update(
     {
