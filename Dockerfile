@@ -1,7 +1,7 @@
 # GraphiQL's own files, so that its page needs no CDN.
 FROM node:24-slim AS graphiql
 WORKDIR /graphiql
-COPY package.json package-lock.json .npmrc ./
+COPY npm/package.json npm/package-lock.json npm/.npmrc ./
 RUN npm ci --silent --ignore-scripts --no-audit --no-fund --omit=dev \
     && mkdir vendor \
     && cp node_modules/graphiql/graphiql.min.js node_modules/graphiql/graphiql.min.css \

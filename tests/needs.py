@@ -12,7 +12,7 @@ IN_CI = bool(os.environ.get("CI"))
 
 def program(name: str, hint: str) -> str:
     """The path of a program of this machine or of node_modules. Skips the test without it, or in CI fails it."""
-    paths = [os.environ.get("PATH", ""), "/usr/sbin", str(env.ROOT / "node_modules" / ".bin")]
+    paths = [os.environ.get("PATH", ""), "/usr/sbin", str(env.ROOT / "npm" / "node_modules" / ".bin")]
     found = shutil.which(name, path=os.pathsep.join(paths))
     if not found:
         (pytest.fail if IN_CI else pytest.skip)(f"needs {name}: {hint}")

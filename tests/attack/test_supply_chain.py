@@ -42,10 +42,10 @@ def test_every_python_package_is_pinned_to_what_is_installed(name, figure):
 
 @pytest.mark.row("S1")
 def test_every_npm_package_is_locked():
-    lock = (env.ROOT / "package-lock.json").read_text()
+    lock = (env.ROOT / "npm" / "package-lock.json").read_text()
     assert '"lockfileVersion": 3' in lock
     assert "://" not in lock  # nobody's registry, and no advertising
-    exact = re.findall(r'"(?:dependencies|devDependencies)": \{(.*?)\}', (env.ROOT / "package.json").read_text(), re.S)
+    exact = re.findall(r'"(?:dependencies|devDependencies)": \{(.*?)\}', (env.ROOT / "npm" / "package.json").read_text(), re.S)
     ranges = [found for block in exact for found in re.findall(r':\s*"([^"]+)"', block)]
     assert ranges
     assert [found for found in ranges if not re.fullmatch(r"\d+\.\d+\.\d+", found)] == []

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 from project.env import LOCAL, ROOT
 
 SCREENSHOTS = LOCAL / "screenshots"
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+AXE = ROOT / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 
 
