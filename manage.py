@@ -4,12 +4,17 @@
 import os
 import sys
 
-from project import env, localdb
+try:
+    from project import env, localdb
+except ModuleNotFoundError as error:
+    sys.exit(
+        f'zovi: no module named {error.name} for {sys.executable}: `make manage ARGS="{" ".join(sys.argv[1:])}"` uses'
+        " the virtual environment that `make run` has made; elsewhere, pip install -r requirements.txt"
+    )
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-    env.read_dotenv()
     if not env.text("DEMO") and not env.text("SMS_URL"):
         os.environ["DEMO"] = "1"
     if sys.argv[1:2] == ["runserver"]:

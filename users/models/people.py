@@ -49,11 +49,14 @@ class UserManager(BaseUserManager["User"]):
             raise self.model.DoesNotExist from None
 
     def create_superuser(self, phone: str, password: str) -> "User":
-        """Raises ValidationError, which `manage.py createsuperuser` shows in one line."""
-        user = self.draw(self.model._meta.get_field("phone").clean(phone, None))
+        """Whoever has that number already, from signing in by SMS, becomes the administrator.
+
+        Raises ValidationError, which `manage.py createsuperuser` shows in one line.
+        """
+        user, _ = self.get_or_register(self.model._meta.get_field("phone").clean(phone, None))
         user.is_staff = user.is_superuser = True
         user.set_password(password)
-        user.save(force_insert=True)
+        user.save(update_fields=["is_staff", "is_superuser", "password"])
         return user
 
 
