@@ -5,22 +5,36 @@ VENV := .venv
 IN := $(VENV)/bin
 MUTANTS := .local/mutants
 GRAPHIQL := schema/static/schema/vendor
-NPM_CI := npm ci --silent --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000
+# npm/ and not here: Heroku takes whatever has a package.json in its root for a Node.js application.
+FETCHED := npm/node_modules/fetched
+NPM_CI := cd npm && npm ci --silent --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000
+
+# What a person's own settings of pip would do to a virtual environment is not meant for this one.
+export PIP_USER := 0
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_REQUIRE_HASHES PIP_NO_DEPS
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test bench scorecard faults mutants lint ci
+.PHONY: help run dev manage upgrade-db test bench scorecard faults mutants lint ci
+.NOTPARALLEL:
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/installed $(GRAPHIQL)/installed ## start Zovi on http://127.0.0.1:8000, with everything it needs
-	@exec $(IN)/python manage.py serve --prepare
+run: $(VENV)/installed ## start Zovi on http://127.0.0.1:8000, with everything it needs
+	@test ! -e $(FETCHED) || $(MAKE) --silent $(GRAPHIQL)/installed
+	@exec $(IN)/python manage.py serve --prepare --beside '$(MAKE) $(FETCHED)'
 
 dev: $(VENV)/installed-dev $(GRAPHIQL)/installed ## the same with auto-reload, one process
 	@$(IN)/python manage.py migrate --verbosity 0
-	@exec $(IN)/python manage.py runserver $${HOST:-127.0.0.1}:$${PORT:-8000}
+	@exec $(IN)/python manage.py runserver
 
-test: $(VENV)/installed-dev $(GRAPHIQL)/installed node_modules/installed-dev ## run the whole test suite against a real PostgreSQL
+manage: $(VENV)/installed ## any command of manage.py: make manage ARGS="createsuperuser"
+	@exec $(IN)/python manage.py $(ARGS)
+
+upgrade-db: $(VENV)/installed ## move the embedded database to the newest PostgreSQL that came along
+	@exec $(IN)/python manage.py upgrade_db
+
+test: $(VENV)/installed-dev npm/node_modules/fetched-dev $(GRAPHIQL)/installed ## run the whole test suite against a real PostgreSQL
 	@$(IN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/installed-bench ## measure Zovi beside its baselines into bench/RESULTS.md (ARGS=--short: only see that it runs)
@@ -48,33 +62,50 @@ lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migration
 	$(IN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose*.yml
 	$(IN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-# GraphiQL's files come from npm; where it is missing or has no network, the page takes them from a CDN.
-$(GRAPHIQL)/installed: package-lock.json
+# GraphiQL's files come from npm, for `make run` beside the running server: it serves them from the next start on. Until
+# then, and where npm is missing or has no network, the page takes them from a CDN.
+$(FETCHED): npm/package-lock.json
 	@command -v npm >/dev/null || exit 0; \
 	echo "Fetching GraphiQL (once) ..."; \
-	$(NPM_CI) --omit=dev && mkdir -p $(GRAPHIQL) && \
+	$(NPM_CI) --omit=dev && touch ../$@ || echo "npm could not fetch it: the GraphiQL page will use a CDN"
+
+$(GRAPHIQL)/installed: $(FETCHED)
+	@test ! -e $< || { mkdir -p $(GRAPHIQL) && cd npm && \
 	cp node_modules/graphiql/graphiql.min.js node_modules/graphiql/graphiql.min.css \
 		node_modules/react/umd/react.production.min.js \
-		node_modules/react-dom/umd/react-dom.production.min.js $(GRAPHIQL) && \
-	touch $@ || echo "npm could not fetch it: the GraphiQL page will use a CDN"
+		node_modules/react-dom/umd/react-dom.production.min.js ../$(GRAPHIQL) && \
+	touch ../$@; }
 
 # What the tests need of npm. Without it they are skipped and say so.
-node_modules/installed-dev: package-lock.json | $(GRAPHIQL)/installed
+npm/node_modules/fetched-dev: npm/package-lock.json
 	@command -v npm >/dev/null || exit 0; \
 	echo "Fetching newman and axe (once) ..."; \
-	$(NPM_CI) && touch $@ || echo "npm could not fetch it"
+	$(NPM_CI) --include=dev && touch ../$(FETCHED) ../$@ || echo "npm could not fetch it"
 
-$(VENV)/installed: requirements.txt
+$(VENV)/made:
 	@test -n "$(PYTHON)" || { echo "Zovi needs Python 3.11 or newer"; exit 1; }
-	@echo "Setting up $(VENV) (once) ..."
-	@$(PYTHON) -m venv --clear $(VENV) || { echo "Python's venv module is missing: on Debian, apt install python3-venv"; exit 1; }
-	@$(IN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv module is missing: on Debian, apt install python3-venv"; exit 1; }
+	@echo "Zovi: making a virtual environment in $(VENV) (once) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "Zovi needs that virtual environment: see what Python says above"; exit 1; }
 	@touch $@
+
+# pip is told to say every step, and of these the useful ones are shown; all of them when it fails.
+define install
+	@echo "Zovi: installing $$(grep -c == $<) packages (once) ..."; rm -f $@; \
+	{ $(IN)/python -m pip install --disable-pip-version-check --no-compile --progress-bar off -r $< 2>&1 && touch $@; } | \
+	tee $(VENV)/pip.log | { fetched=0; while IFS= read -r step; do case $$step in \
+		Collecting*) fetched=$$((fetched + 1)); test $$((fetched % 10)) != 0 || echo "  $$fetched fetched ...";; \
+		"Installing collected"*) echo "  putting them in place ...";; \
+	esac; done; }; \
+	test -e $@ || { tail -n 20 $(VENV)/pip.log; echo "Zovi: pip could not install them; the next make goes on from here"; exit 1; }
+endef
+
+$(VENV)/installed: requirements.txt $(VENV)/made
+	$(install)
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
-	@$(IN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@
+	$(install)
 
 $(VENV)/installed-bench: bench/requirements.txt $(VENV)/installed
-	@$(IN)/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
-	@touch $@
+	$(install)
