@@ -4,7 +4,7 @@ import os
 
 os.environ["ENV_FILE"] = os.devnull  # not what the developer's own .env says
 
-from project import env, localdb  # noqa: E402
+from project import env, localdb
 
 os.environ.update(
     {

@@ -37,8 +37,9 @@ def script(item: dict, listen: str) -> str:
 
 def newman(base: str, report) -> tuple[subprocess.CompletedProcess, list[dict]]:
     """Run the collection from top to bottom: what newman printed, and its executions."""
-    command = [needs.program("newman", "cd npm && npm ci"), "run", str(COLLECTION), "-e", str(ENVIRONMENT), "--color", "off"]
-    command += ["--env-var", f"base_url={base}", "-r", "cli,json", "--reporter-json-export", str(report)]
+    command = [needs.program("newman", "npm ci --prefix npm"), "run", str(COLLECTION), "-e", str(ENVIRONMENT)]
+    command += ["--color", "off", "--env-var", f"base_url={base}"]
+    command += ["-r", "cli,json", "--reporter-json-export", str(report)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert report.exists(), done.stdout + done.stderr
     return done, json.loads(report.read_text())["run"]["executions"]

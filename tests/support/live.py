@@ -171,9 +171,8 @@ def cluster_of(zovi: Zovi) -> Path:
 
 def database(zovi: Zovi):
     """A connection of our own, past the server."""
-    connection = psycopg2.connect(
-        host=str(localdb._socket_folder(cluster_of(zovi))), user=localdb.USER, dbname="postgres"
-    )
+    name = localdb.DEMO_DATABASE if zovi.environment.get("DEMO") else localdb.DATABASE
+    connection = psycopg2.connect(host=str(localdb._socket_folder(cluster_of(zovi))), user=localdb.USER, dbname=name)
     connection.autocommit = True
     return connection
 
