@@ -204,6 +204,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _IS_PUBLIC
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
 LANGUAGE_COOKIE_SECURE = _IS_PUBLIC
 SESSION_COOKIE_AGE = REFRESH_TOKEN_TTL
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"  # a notice is no reason for a session's row
 # The check looks for the name alone; ours in project/http.py is the same for everything that is a page.
 SILENCED_SYSTEM_CHECKS = ["security.W003"]
 CSRF_FAILURE_VIEW = "project.http.csrf_failure"

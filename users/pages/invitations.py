@@ -13,7 +13,7 @@ from django.views import View
 from users import services
 from users.errors import DomainError, InviteNotFound
 from users.models import User
-from users.pages import visitor
+from users.pages import errand, visitor
 from users.pages.forms import SendCodeForm
 
 
@@ -21,39 +21,38 @@ class Invite(View):
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
         user = visitor.identify(request)
         invitation = services.invitation(invite_code=code, viewer=user)
+        response = render(request, "users/invite.html", {"invitation": invitation, "form": SendCodeForm()})
         if user is None:
-            request.session[visitor.INVITE] = invitation.code
-        return render(request, "users/invite.html", {"invitation": invitation, "form": SendCodeForm()})
+            errand.note(request, response, invite=invitation.code)
+        return response
 
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
         """`choice`: accept or decline."""
         user = visitor.identify(request)
-        request.session.pop(visitor.INVITE, None)
         if request.POST.get("choice") == "accept" and user:
             accept(request, user, code)
         elif request.POST.get("choice") == "decline":
             messages.info(request, _("The invitation is declined. Nobody will see your number."))
-        return redirect("profile" if user else "home")
+        response = redirect("profile" if user else "home")
+        errand.note(request, response, invite="")
+        return response
 
 
 def pending(request: HttpRequest) -> services.Invitation | None:
     """The invitation this visitor came by and has not declined, if its owner is still there."""
-    code = request.session.get(visitor.INVITE)
-    if code is None:
-        return None
+    code = errand.read(request).invite
     try:
-        return services.invitation(invite_code=code, viewer=None)
+        return services.invitation(invite_code=code, viewer=None) if code else None
     except InviteNotFound:
-        del request.session[visitor.INVITE]
         return None
 
 
 def accept_pending(request: HttpRequest, user: User) -> bool:
     """Accept the invitation this visitor came by; False when there is none."""
-    code = request.session.pop(visitor.INVITE, None)
+    code = errand.read(request).invite
     if code:
         accept(request, user, code)
-    return code is not None
+    return bool(code)
 
 
 def accept(request: HttpRequest, user: User, code: str) -> None:

@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 
 from users import tokens
 from users.models import Session, User
+from users.pages import errand
 
-SESSION_ID, NEXT, INVITE = "sid", "next", "invite"
+SESSION_ID = "sid"
 
 
 def identify(request: HttpRequest) -> User | None:
@@ -38,28 +39,31 @@ def forget(request: HttpRequest) -> None:
     request.session.flush()
 
 
-def remember_next(request: HttpRequest) -> None:
-    """Keep `?next=` for after the sign-in, if it leads to our own host."""
-    wanted = request.GET.get("next", "")
-    is_path = wanted.startswith("/")  # anything else `redirect` would take for the name of a view
-    if is_path and url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
-        request.session[NEXT] = wanted
-
-
 def onwards(request: HttpRequest) -> HttpResponse:
     """To where the visitor was going before the sign-in came in between."""
-    return redirect(request.session.pop(NEXT, None) or reverse("profile"))
+    response = redirect(_wanted(request) or errand.read(request).next or reverse("profile"))
+    errand.forget(request, response)
+    return response
+
+
+def _wanted(request: HttpRequest) -> str:
+    """`?next=`, if it leads to our own host; else empty."""
+    wanted = request.GET.get("next", "")
+    is_path = wanted.startswith("/")  # anything else `redirect` would take for the name of a view
+    is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if is_path and is_ours and len(wanted) <= errand.LONGEST_ADDRESS else ""
 
 
 class SignedOutOnly:
     """A view for those who are not signed in yet; the others are not asked again."""
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        if request.method == "GET":
-            remember_next(request)
         if identify(request):
             return onwards(request)
-        return super().dispatch(request, *args, **kwargs)
+        response = super().dispatch(request, *args, **kwargs)
+        if wanted := _wanted(request):
+            errand.note(request, response, next=wanted)
+        return response
 
 
 class SignedInOnly:

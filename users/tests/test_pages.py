@@ -5,13 +5,17 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session as CookieSession
+from django.core import signing
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import F
 from django.test import Client
 
+from project.sessions import SessionStore
 from tests.support.people import ALICE, BOB, wrong
 from users import errors, services, sms
 from users.models import Activation, Challenge, Message, Session, User
+from users.pages import errand
 
 pytestmark = pytest.mark.django_db
 
@@ -219,12 +223,65 @@ def test_another_browser_cannot_use_the_code(page, sms_outbox):
     assert Challenge.objects.get().attempts == 0
 
 
+# --- Visitors who only look around ------------------------------------------------------------------------------------
+
+
+def rows_of_every_table() -> dict[str, int]:
+    with connection.cursor() as cursor:
+        counts = {}
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(table)}")  # noqa: S608
+            counts[table] = cursor.fetchone()[0]
+    return counts
+
+
+def test_a_thousand_visits_write_no_row(bob):
+    link, long_one = f"/i/{bob.invite_code}/", f"/send-code/?next=/{'x' * 2000}"
+    asked = [
+        *[("GET", address) for address in (link, "/", long_one, "/send-code/?next=/profile/", "/profile/", "/logout/")],
+        *[("GET", address) for address in ("/verify-code/", "/nothing/", "/admin/", "/admin/login/", "/dev/inbox/")],
+        *[("HEAD", address) for address in (link, "/", long_one, "/profile/", "/admin/login/")],
+        *[("POST", address) for address in ("/verify-code/", "/resend-code/", "/logout/", "/profile/", "/send-code/")],
+    ]
+    keeps_cookies = Client(headers={"User-Agent": "TelegramBot (like TwitterBot)"})
+    before = rows_of_every_table()
+    for number in range(1000):
+        method, address = asked[number % len(asked)]
+        client = Client() if number % 2 else keeps_cookies
+        client.generic(method, address, headers={"Cookie": "sessionid=planted"} if number % 3 == 0 else {})
+    keeps_cookies.post(link, {"choice": "accept"})
+    declined = keeps_cookies.post(link, {"choice": "decline"})
+    keeps_cookies.post("/language/", {"language": "ru"})
+    assert rows_of_every_table() == before
+    assert "messages" in declined.cookies
+
+
+def test_an_errand_is_signed_kept_from_scripts_and_short(page, bob, sms_outbox, settings):
+    settings.SESSION_COOKIE_SECURE = True
+    kept = page.get(f"/i/{bob.invite_code}/").cookies[errand.COOKIE]
+    assert (kept["httponly"], kept["samesite"], kept["secure"], kept["max-age"]) == (True, "Lax", True, errand.LASTS)
+    for forged in ("x", kept.value[:-1], signing.dumps({"next": "//evil.example"}), "\0"):
+        page.cookies[errand.COOKIE] = forged
+        assert "invites you" not in text_of(page.get("/"))
+    assert sign_in(page, sms_outbox).headers["Location"] == "/profile/"
+    assert not Activation.objects.exists()
+    assert page.cookies[errand.COOKIE].value == ""
+
+
+def test_an_errand_that_is_too_old_is_forgotten(page, bob, monkeypatch):
+    page.get(f"/i/{bob.invite_code}/")
+    assert "invites you" in text_of(page.get("/"))
+    monkeypatch.setattr(errand, "LASTS", -1)
+    assert "invites you" not in text_of(page.get("/"))
+
+
 # --- The session ---------------------------------------------------------------------------------------------------
 
 
 def test_signing_in_changes_the_cookie(page, sms_outbox):
-    page.get("/send-code/", {"next": "/profile/"})
-    planted = page.cookies["sessionid"].value
+    planted_session = SessionStore()
+    planted_session.create()
+    planted = page.cookies["sessionid"] = planted_session.session_key
     sign_in(page, sms_outbox)
     assert page.cookies["sessionid"].value != planted
     assert not CookieSession.objects.filter(session_key=planted).exists()
