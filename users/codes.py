@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import re
 import secrets
+import string
+import unicodedata
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,11 +15,18 @@ INVITE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # no 0 O 1 I L: they are re
 INVITE_LENGTH = 6
 
 ONE_TIME_CODE = "[0-9]{4,6}"
-# As people write it: in any case, with spaces and hyphens anywhere.
-WRITTEN_INVITE_CODE = f"^[\\s-]*([{INVITE_ALPHABET}{INVITE_ALPHABET.lower()[8:]}][\\s-]*){{{INVITE_LENGTH}}}$"
 
 _ONE_TIME_CODE = re.compile(ONE_TIME_CODE)
 _INVITE_CODE = re.compile(f"[{INVITE_ALPHABET}]{{{INVITE_LENGTH}}}")
+_INVITE_LINK = re.compile(r".*/i/([^/?#]+)", re.DOTALL)
+# Cyrillic and Greek capitals as the Latin letters they look like.
+_LOOK_ALIKES = str.maketrans(
+    "АВЕЅНЈКМРԚСТԜХУҮԌԀΑΒΕΖΗΚΜΝΡΤΥΧ",
+    "ABESHJKMPQCTWXYYGDABEZHKMNPTYX",
+)
+_MORE_HYPHENS = "−⁃➖⁻₋˗"  # which Unicode does not class as dashes
+_BLANKS = "\u115f\u1160\u3164\uffa0\u2800"  # which it classes as letters and signs, though nothing is to be seen
+_PUNCTUATION = string.punctuation + "«»“”„‘’‹›…·•。，、！？：；）（】【」「》《"
 
 
 def draw_one_time_code(digits: int) -> str:
@@ -53,8 +62,25 @@ def draw_invite_code() -> str:
 
 
 def normalise_invite_code(raw: str) -> str:
-    """Case, spaces and hyphens do not matter: `abc-23 4` → `ABC234`. Raises InvalidInput."""
-    code = re.sub(r"[\s\-]", "", raw).upper()
+    """As people write, say, spell and paste it: `«аbc‑23 4».`, `https://zovi.example/i/ABC234/` → `ABC234`.
+
+    Raises InvalidInput.
+    """
+    link = _INVITE_LINK.match(raw)
+    seen = "".join(char for char in (link[1] if link else raw) if not _is_passed_over(char))
+    plain = ascii_digits(unicodedata.normalize("NFKC", seen)).strip(_PUNCTUATION)
+    code = plain.upper().translate(_LOOK_ALIKES)
     if not _INVITE_CODE.fullmatch(code):
         raise InvalidInput(fields={"invite_code": [_("An invite code is 6 letters and digits, such as A2B3C4.")]})
     return code
+
+
+def ascii_digits(text: str) -> str:
+    """Every decimal digit, whatever its script, as the ASCII one."""
+    return "".join(str(unicodedata.decimal(char, char)) for char in text)
+
+
+def _is_passed_over(char: str) -> bool:
+    """Spaces, hyphens of every kind, and marks that cannot be seen or only change how their letter looks."""
+    invisible = unicodedata.category(char) in {"Cf", "Mn", "Pd"}
+    return invisible or char.isspace() or char in _MORE_HYPHENS or char in _BLANKS

@@ -60,7 +60,7 @@ class ResendCodeForm(VerifyCodeForm):
 class ActivateForm(PageForm):
     invite_code = TextField(
         label=_("Invite code"),
-        max_length=60,
+        max_length=300,  # a link, with the words it was sent with
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
         help_text=_("Its owner will see your phone number. It is done once and cannot be changed."),
     )

@@ -25,11 +25,6 @@ class OneTimeCodeField(TextField):
     """The pattern is for those who read the description; the services check it."""
 
 
-@extend_schema_field({"type": "string", "pattern": codes.WRITTEN_INVITE_CODE})
-class InviteCodeField(TextField):
-    """The pattern is for those who read the description; the services check it."""
-
-
 class SendOTPRequest(serializers.Serializer):
     phone_number = TextField(help_text="In any usual form.")
     challenge = TextField(required=False, help_text="The earlier challenge, on a resend. Default: the cookie.")
@@ -47,7 +42,7 @@ class ConfirmRequest(serializers.Serializer):
 
 
 class ReferalRequest(serializers.Serializer):
-    activated_invite_code = InviteCodeField(help_text="Case, spaces and hyphens do not matter.")
+    activated_invite_code = TextField(help_text="In any case, with spaces and hyphens anywhere, or as the invite link.")
     phone_number = TextField(required=False, help_text="If sent, it must be your own.")
 
 

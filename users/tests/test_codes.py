@@ -38,12 +38,38 @@ def test_invite_codes_are_uniform_over_their_alphabet():
     assert chi_square(counts, 31) < 2 * CHI_SQUARE_30_P_001
 
 
-@pytest.mark.parametrize("raw", ["ABC234", "abc234", " abc-234 ", "a b c 2 3 4", "AB-C2-34\n"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *["ABC234", "abc234", " abc-234 ", "a b c 2 3 4", "AB-C2-34\n", "ＡＢＣ２３４", "abc２٣۴"],
+        *[f"ABC{hyphen}234" for hyphen in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u00ad\ufe63\uff0d\u2043\u2e3a"],
+        *[f"A{mark}BC234{mark}" for mark in "\u200b\u200c\u200d\u2060\ufeff\u200e\u202e\u2066\ufe0f\u034f\u3164\u2800"],
+        *[f"ABC{space}234" for space in "\u00a0\u202f\u2009\u3000\t"],
+        *["АВС234", "авс234", "Аbс234"],
+        *["ABC234.", "(ABC234)", "«ABC234»,", "`ABC234`", "ABC234…", "*ABC234*!"],
+        *["https://zovi.example/i/ABC234/", "http://[::1]:8000/i/abc234", "zovi.example/i/ABC234/?utm=1#x"],
+        *["I invite you to Zovi https://zovi.example/i/ABC234/.", "(zovi.example/i/ABC234)", "/i/ABC234/)"],
+    ],
+)
 def test_invite_codes_are_read_forgivingly(raw):
     assert codes.normalise_invite_code(raw) == "ABC234"
 
 
-@pytest.mark.parametrize("raw", ["", "ABC23", "ABC2345", "ABC230", "ABCI34", "ABCO34", "АВС234", "ABC23\x00", "ABC2٣4"])
+@pytest.mark.parametrize(
+    "letters", [("АВЕКМНРСТХУ", "ABEKMHPCTXY"), ("авекмнрстху", "ABEKMHPCTXY"), ("ΑΒΕΖΗΚΜΝΡΤΥΧ", "ABEZHKMNPTYX")]
+)
+def test_letters_that_look_alike_are_read_as_the_latin_one(letters):
+    for written, latin in zip(*letters, strict=True):
+        assert codes.normalise_invite_code(f"2{written}3456") == f"2{latin}3456"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *["", "ABC23", "ABC2345", "ABC230", "ABCI34", "ABCO34", "ABC23\x00", "ABC234\x00", "АБВ234", "ABC+234"],
+        *["https://zovi.example/ABC234/", "https://zovi.example/i/ABC23/", "/i/", "ABC/234", "-" * 6],
+    ],
+)
 def test_what_cannot_be_an_invite_code_is_refused(raw):
     with pytest.raises(InvalidInput) as refused:
         codes.normalise_invite_code(raw)
