@@ -7,6 +7,7 @@ their one activation and hand their number to whoever owns the code.
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import View
 
@@ -19,8 +20,12 @@ from users.pages.forms import SendCodeForm
 
 class Invite(View):
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
+        """Messengers take the full stop after a link for a part of it: such an address leads to the right one."""
         user = visitor.identify(request)
-        invitation = services.invitation(invite_code=code, viewer=user)
+        invitation = services.invitation(invite_code=request.path, viewer=user)
+        address = reverse("invite", args=[invitation.code])
+        if request.path != address:
+            return redirect(address)
         response = render(request, "users/invite.html", {"invitation": invitation, "form": SendCodeForm()})
         if user is None:
             errand.note(request, response, invite=invitation.code)

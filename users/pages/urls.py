@@ -17,6 +17,7 @@ urlpatterns = [
     path("profile/delete/code/", account.SendConfirmation.as_view(), name="page_confirm_deletion"),
     path("logout/", sign_in.Logout.as_view(), name="page_logout"),
     path("i/<str:code>/", invitations.Invite.as_view(), name="invite"),
+    path("i/<path:code>", invitations.Invite.as_view()),
     path("dev/inbox/", inbox.inbox, name="inbox"),
     path("language/", set_language, name="set_language"),
 ]
