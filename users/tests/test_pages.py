@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.sessions.models import Session as CookieSession
@@ -344,6 +345,41 @@ def test_a_form_without_its_token_is_refused_in_words(sms_outbox):
     assert sms_outbox == []
 
 
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, 302),
+        ({"Origin": "http://testserver"}, 302),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
+        ({"Origin": "https://testserver"}, 403),
+        ({"Origin": "null"}, 403),
+        ({}, 403),
+    ],
+)
+def test_a_form_of_ours_may_be_older_than_the_sign_in_in_another_tab(page, sms_outbox, said, status):
+    page.get("/")
+    old = page.cookies["csrftoken"].value
+    sign_in(page, sms_outbox)
+    assert page.cookies["csrftoken"].value != old
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = page.cookies
+    for address in ("/language/", "/send-code/"):
+        posted = {"language": "ru", "phone": ALICE, "csrfmiddlewaretoken": old}
+        assert strict.post(address, posted, headers=said).status_code == status
+    assert len(sms_outbox) == 1
+
+
+def test_a_browser_that_keeps_no_cookies_is_told_so(sms_outbox):
+    refused = Client(enforce_csrf_checks=True).post(
+        "/send-code/", {"phone": ALICE}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert refused.status_code == 403
+    assert "your browser does not keep cookies" in text_of(refused)
+    assert sms_outbox == []
+
+
 # --- The profile ---------------------------------------------------------------------------------------------------
 
 
@@ -412,7 +448,7 @@ def test_an_invite_code_is_refused_beside_the_field(page, sms_outbox, bob, charl
 
 
 def test_an_invite_link_greets_and_activates_by_itself_after_the_sign_in(page, sms_outbox, bob):
-    greeting = page.get(f"/i/{bob.invite_code.lower()}/")
+    greeting = page.get(f"/i/{bob.invite_code}/")
     assert greeting.status_code == 200
     assert "+7 913 ***-**-12 invites you" in text_of(greeting)
     assert "+7 913 ***-**-12 invites you." in text_of(page.get("/")), "another tab knows it too"
@@ -464,7 +500,17 @@ def test_a_link_followed_by_somebody_who_came_before_says_so_after_the_sign_in(p
     assert Activation.objects.get().inviter == bob
 
 
-@pytest.mark.parametrize("code", ["ZZZZZZ", "22222", "0OIL11", "<script>", "ABC%00DE"])
+@pytest.mark.parametrize(
+    "written", ["{}", "{}.", "{}./", "{}/.", "{}/)", "({})", "{},", "{}/%C2%BB", "{}%20", "%C2%AD{}/"]
+)
+def test_a_link_that_was_copied_with_more_leads_to_the_right_page(page, bob, written):
+    for code in (bob.invite_code, bob.invite_code.lower()):
+        answer = page.get(f"/i/{written.format(code)}", follow=True)
+        assert answer.request["PATH_INFO"] == f"/i/{bob.invite_code}/"
+        assert "+7 913 ***-**-12 invites you" in text_of(answer)
+
+
+@pytest.mark.parametrize("code", ["ZZZZZZ", "22222", "0OIL11", "<script>", "ABC%00DE", "ABC/DEF", "ZZZZZZ/.", "//"])
 def test_an_unknown_link_is_a_friendly_404(page, code):
     answer = page.get(f"/i/{code}/")
     assert answer.status_code == 404
@@ -530,6 +576,16 @@ def test_the_language_follows_the_browser_and_the_switch(page):
     assert page.post("/language/", {"language": "ru", "next": "/send-code/"}).headers["Location"] == "/send-code/"
     assert '<html lang="ru">' in page.get("/").content.decode()
     assert page.post("/language/", {"language": "en", "next": "//evil.example"}).headers["Location"] == "/"
+
+
+def test_the_switch_stays_where_the_visitor_is(page, sms_outbox):
+    sign_in(page, sms_outbox)
+    for address in ("/profile/?cursor=PDE", "/nothing/?a=b&c", "/profile/?cursor=!"):
+        html = page.get(address).content.decode()
+        here = unescape(re.search(r'name="next" value="([^"]*)"', html)[1])
+        assert page.post("/language/", {"language": "ru", "next": here}).headers["Location"] == here == address
+        assert '<html lang="ru">' in page.get(here).content.decode()
+        page.post("/language/", {"language": "en", "next": here})
 
 
 def test_refusals_are_in_the_visitors_language(page):
