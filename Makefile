@@ -37,7 +37,7 @@ upgrade-db: $(VENV)/installed ## move the embedded database to the newest Postgr
 test: $(VENV)/installed-dev npm/node_modules/fetched-dev $(GRAPHIQL)/installed ## run the whole test suite against a real PostgreSQL
 	@$(IN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/installed-bench ## measure Zovi beside its baselines into bench/RESULTS.md (ARGS=--short: only see that it runs)
+bench: $(VENV)/installed-bench bench/node_modules/fetched ## measure Zovi beside its baselines into bench/RESULTS.md (ARGS=--short: only see that it runs)
 	@$(IN)/python -m bench.run $(ARGS)
 
 scorecard: $(VENV)/installed-dev ## attack it: every row of tests/attack/scorecard.py, pass or fail, with its figure
@@ -109,3 +109,9 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 
 $(VENV)/installed-bench: bench/requirements.txt $(VENV)/installed
 	$(install)
+
+# better-auth, one of the baselines. Where it cannot be had, its rows stay empty.
+bench/node_modules/fetched: bench/package-lock.json
+	@command -v npm >/dev/null || exit 0; \
+	echo "Zovi: fetching better-auth (once) ..."; \
+	$(subst cd npm,cd bench,$(NPM_CI)) && touch ../$@ || echo "npm could not fetch it"

@@ -1,16 +1,18 @@
-"""The data both sides read: a database of ours for each size, and the same people once more in the baselines' table."""
+"""The databases: one of Zovi's for each size, and the people of the small one once more in the baselines' table."""
 
 import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import psycopg2
 
 from project import localdb
 
 BASELINE_TABLES = """
-    DROP TABLE IF EXISTS bench_user, bench_code;
     CREATE TABLE bench_user AS
         SELECT u.id, u.phone AS phone_number, u.invite_code, a.inviter_id, u.created_at AS joined_at
         FROM users_user u LEFT JOIN users_activation a ON a.invitee_id = u.id;
@@ -19,51 +21,67 @@ BASELINE_TABLES = """
     CREATE INDEX ON bench_user (inviter_id);
     CREATE TABLE bench_code (id bigserial PRIMARY KEY, phone_number varchar(16) UNIQUE NOT NULL,
         code varchar(4) NOT NULL, created_at timestamptz NOT NULL);
-    VACUUM ANALYZE bench_user;
+    ANALYZE bench_user;
 """
+INVITERS = """
+    SELECT u.id::text, u.phone, u.invite_code, invited.count FROM users_user u
+    JOIN (SELECT inviter_id, count(*) FROM users_activation GROUP BY inviter_id) invited ON invited.inviter_id = u.id
+"""
+
+
+class Person(NamedTuple):
+    id: str
+    phone: str
+    invite_code: str
+    referrals: int
 
 
 class Database:
     """One database of the benchmark's own cluster."""
 
-    def __init__(self, name: str, cluster):
+    def __init__(self, name: str, cluster: Path):
         self.name = name
-        self.admin_url = localdb.url(cluster)
-        self.url = self.admin_url.replace("@/postgres?", f"@/{name}?")
-        self.host = str(localdb._socket_folder(cluster))
-        self.user = localdb.USER
-        self.dsn = f"host={self.host} user={self.user} dbname={name}"
+        self.cluster = cluster
+        self.url = localdb.url(cluster, name)
 
     def create(self, users: int, referrals: int) -> None:
-        admin = psycopg2.connect(self.dsn.replace(f"dbname={self.name}", "dbname=postgres"))
-        admin.autocommit = True
-        admin.cursor().execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
-        admin.cursor().execute(f"CREATE DATABASE {self.name}")
-        admin.close()
+        with cursor(localdb.url(self.cluster)) as admin:
+            admin.execute(f"CREATE DATABASE {self.name}")
         self.manage("migrate", "--verbosity", "0")
         self.manage("seed_demo", "--users", str(users), "--referrals", str(referrals))
 
     def add_baseline_tables(self) -> None:
-        with self.cursor() as cursor:
-            for statement in BASELINE_TABLES.split(";"):
-                if statement.strip():
-                    cursor.execute(statement)
+        with cursor(self.url) as database:
+            database.execute(BASELINE_TABLES)
 
-    def manage(self, *arguments: str, given: str = "") -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            env=os.environ | {"DATABASE_URL": self.url, "DEMO": "1"},
-            input=given,
-            text=True,
-            check=True,
-            stdout=subprocess.PIPE,
-        )
-        return done.stdout
+    def manage(self, *arguments: str) -> None:
+        environment = os.environ | {"DATABASE_URL": self.url, "DEMO": "1"}
+        command = [sys.executable, "manage.py", *arguments]
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
-    @contextmanager
-    def cursor(self):
-        connection = psycopg2.connect(self.dsn)
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            yield cursor
-        connection.close()
+    def inviters_of(self, referrals: int, most: int) -> list[Person]:
+        return self._inviters("WHERE invited.count = %s ORDER BY u.phone LIMIT %s", referrals, most)
+
+    def greatest_inviter(self) -> Person:
+        return self._inviters("ORDER BY invited.count DESC LIMIT 1")[0]
+
+    def _inviters(self, which: str, *values: int) -> list[Person]:
+        with cursor(self.url) as database:
+            database.execute(INVITERS + which, values)
+            return [Person(*row) for row in database]
+
+
+def postgres_of(cluster: Path) -> psutil.Process:
+    """PostgreSQL's own process, whose children serve the connections."""
+    with cursor(localdb.url(cluster)) as database:
+        database.execute("SELECT pg_backend_pid()")
+        return psutil.Process(database.fetchone()[0]).parent()
+
+
+@contextmanager
+def cursor(url: str):
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as opened:
+        yield opened
+    connection.close()

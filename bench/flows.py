@@ -1,86 +1,69 @@
-"""What clients do, as generators: each yields (name of the step, request) and is sent (status, body) for it."""
+"""What clients say and what they expect. A flow takes a way to ask, one thing to do, and the job it belongs to."""
 
-import itertools
 import json
-import random
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
-Flow = Callable[[], Generator[tuple[str, bytes], tuple[int, bytes], None]]
 
-GRAPHQL_ME = "{ me { inviteCode activatedInviteCode referrals } }"
+class Answer(NamedTuple):
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+Ask = Callable[[str], Awaitable[Answer]]
 
 
 class Unexpected(Exception):
     """The server did not do its job; the text says what came instead."""
 
 
-def get(*, name: str, path: str, tokens: list[str], holds: str = "invite_code") -> Flow:
-    """A GET by somebody out of `tokens`, whose answer holds a word."""
-    requests = [_request("GET", path, token=token) for token in tokens]
-
-    def flow():
-        _expect(holds.encode(), *(yield name, random.choice(requests)))
-
-    return flow
+class Refused(Exception):
+    """503 with Retry-After: the server says that it is full."""
 
 
-def graphql_me(*, name: str, path: str, tokens: list[str]) -> Flow:
-    requests = [_request("POST", path, {"query": GRAPHQL_ME}, token=token) for token in tokens]
-
-    def flow():
-        _expect(b'"referrals"', *(yield name, random.choice(requests)))
-
-    return flow
+async def read(ask: Ask, request: str, job: dict) -> None:
+    _expect(await ask(request), holds=job["holds"])
 
 
-def sign_in(*, send: str, verify: str, first_number: int) -> Flow:
-    """First sign-ins: every one by a number that was never seen."""
-    numbers = itertools.count(first_number)
-
-    def flow():
-        phone = f"+79{next(numbers):09}"
-        sent = _expect(b"otp", *(yield "send", _request("POST", send, {"phone_number": phone})))
-        code = {key: sent[key] for key in ("otp", "challenge", "phone_number") if key in sent}
-        _expect(b'"token"', *(yield "verify", _request("POST", verify, code)))
-
-    return flow
+async def sign_in(ask: Ask, phone: str, job: dict) -> str:
+    """Asks for a code, enters it, returns the token."""
+    sent = await send_code(ask, phone, job)
+    entered = {key: sent[key] for key in ("otp", "challenge", "phone_number") if key in sent}
+    answer = await ask(request("POST", f"{job['prefix']}/auth/", body=entered))
+    return _expect(answer, holds="token")["token"]
 
 
-def send_code(*, path: str, first_number: int) -> Flow:
-    numbers = itertools.count(first_number)
-
-    def flow():
-        phone = f"+79{next(numbers):09}"
-        _expect(b"otp", *(yield "send", _request("POST", path, {"phone_number": phone})))
-
-    return flow
+async def send_code(ask: Ask, phone: str, job: dict) -> dict:
+    answer = await ask(request("POST", f"{job['prefix']}/send_otp/", body={"phone_number": phone}))
+    return _expect(answer, holds="otp")
 
 
-def activate(*, path: str, tokens: list[str], codes: list[str]) -> Flow:
-    """Each token enters one code, in turn."""
-    left: Iterator[tuple[str, str]] = zip(tokens, itertools.cycle(codes))
-
-    def flow():
-        token, code = next(left, (None, None))
-        if token is None:
-            raise Unexpected("nobody left to activate")
-        request = _request("POST", path, {"activated_invite_code": code}, token=token)
-        _expect(b"you_invited_by", *(yield "activate", request))
-
-    return flow
+async def activate(ask: Ask, entering: list[str], job: dict) -> None:
+    token, code = entering
+    asked = request("POST", f"{job['prefix']}/referal/", bearer(token), {"activated_invite_code": code})
+    _expect(await ask(asked), holds="you_invited_by")
 
 
-def _request(method: str, path: str, body: dict | None = None, token: str | None = None) -> bytes:
-    content = json.dumps(body).encode() if body else b""
+def request(method: str, path: str, header: str = "", body: dict | None = None) -> str:
+    content = json.dumps(body) if body else ""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Accept: application/json", "Accept-Language: en"]
-    if token:
-        lines.append(f"Authorization: Bearer {token}")
+    if header:
+        lines.append(header)
     if content:
         lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
-    return "\r\n".join([*lines, "", ""]).encode() + content
+    return "\r\n".join([*lines, "", content])
 
 
-def _expect(word: bytes, status: int, body: bytes) -> dict:
-    if status != 200 or word not in body or b'"errors"' in body:
-        raise Unexpected(f"{status} {body[:80].decode(errors='replace')}")
-    return json.loads(body) if word == b"otp" else {}
+def bearer(token: str) -> str:
+    return f"Authorization: Bearer {token}"
+
+
+def _expect(answer: Answer, holds: str) -> dict:
+    if answer.status == 503 and b"retry-after" in answer.headers:
+        raise Refused
+    if answer.status != 200:
+        raise Unexpected(f"{answer.status} {answer.body[:80].decode(errors='replace')}")
+    if holds.encode() not in answer.body or b'"errors"' in answer.body:
+        raise Unexpected(f"200 without {holds}, or with errors")
+    return json.loads(answer.body)

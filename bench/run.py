@@ -4,331 +4,283 @@ One round measures each of them once, so whatever else the machine does meets al
 """
 
 import argparse
-import json
+import base64
+import hashlib
+import hmac
+import itertools
 import os
 import secrets
 import shutil
 import signal
-import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
+import jwt
 import psutil
 
-from bench import report, servers
-from bench.data import Database
-from bench.report import CONNECTIONS
+from bench import flows, load, report, servers
+from bench.data import Database, Person, postgres_of
+from bench.load import Load, Outcome
+from bench.results import CROWD, FULL, ROWS, SHORT, Results, Row, Size, crowd_of, readers_beside
+from bench.servers import Server
 from project import env, localdb
 
 CLUSTER = env.LOCAL / "postgres-bench"
 LOG = env.LOCAL / "bench.log"
 FIRST_PORT = int(os.environ.get("BENCH_PORT", "8240"))
-WARM_SECONDS = 0.5
-ME, REFS, GRAPHQL, SEND, VERIFY, ACTIVATE = (
-    "/api/users/me/",
-    "/api/users/me/refs/",
-    "/graphql/",
-    "/api/users/send_otp/",
-    "/api/users/auth/",
-    "/api/users/referal/",
-)
-
-
-@dataclass(frozen=True)
-class Size:
-    users: int
-    many_users: int
-    most_referrals: int
-    rounds: int
-    seconds: float
-    crowd: int
-
-
-FULL = Size(users=10_000, many_users=1_000_000, most_referrals=100_000, rounds=5, seconds=2.5, crowd=1000)
-SHORT = Size(users=2_500, many_users=5_000, most_referrals=2_000, rounds=1, seconds=0.4, crowd=60)
-
-
-@dataclass(frozen=True)
-class Job:
-    name: str
-    server: servers.Server
-    flow: str
-    arguments: dict
-    connections: int = CONNECTIONS
-    seconds: float | None = None  # None: as the run says; 0: each connection once
-
-
-@dataclass
-class Measured:
-    """Medians are of rounds. Microseconds of processor time are per answered flow."""
-
-    rate: list[float] = field(default_factory=list)
-    app_us: list[float] = field(default_factory=list)
-    database_us: list[float] = field(default_factory=list)
-    p50_ms: list[float] = field(default_factory=list)
-    p99_ms: list[float] = field(default_factory=list)
-    errors: dict[str, int] = field(default_factory=dict)
-
-    def median(self, what: str) -> float:
-        return statistics.median(getattr(self, what)) if self.rate else float("nan")
+LOOK_SECONDS = 0.4  # between looks at the memory while a crowd waits
+CROWD_SECONDS = 120  # readers beside it read on until it has its answers, but no longer
+SIGN_INS = 10_000  # numbers for one round: more than anybody gets through
+ACTIVATIONS = 400
+GRAPHQL_ME = "{ me { inviteCode activatedInviteCode referrals } }"
 
 
 class Bench:
-    def __init__(self, size: Size):
+    def __init__(self, size: Size, parts: set[str]):
         self.size = size
-        self.measured: dict[str, Measured] = {}
-        self.facts: dict[str, float] = {}
+        self.rows = [name for name in ROWS if name in parts]
+        self.with_crowd = CROWD in parts
+        self.results = Results(size, machine_before=machine_now())
+        self.small, self.large = (Database(name, CLUSTER) for name in ("few_users", "many_users"))
+        self.postgres = postgres_of(CLUSTER)
+        self.key = secrets.token_urlsafe(48)  # the baselines'
         self.next_number = 100_000_000  # of telephones nobody has used yet
-        self.next_port = FIRST_PORT
-        self.entered = 0  # newcomers who have activated a code
+        self.headers: dict[tuple[str, bool], list[str]] = {}  # who asks: of a server, the greatest inviter or others
 
-    def port(self) -> int:
-        self.next_port += 1
-        return self.next_port
+    def run(self) -> Results:
+        self.seed()
+        if self.with_crowd:
+            self.face_crowds()
+        if self.rows:
+            self.compare()
+        return self.results
 
-    def fresh_numbers(self) -> int:
-        self.next_number += 1_000_000
-        return self.next_number
+    def seed(self) -> None:
+        say(f"seeding {self.size.users:,} users")
+        self.small.create(self.size.users, referrals=1000)
+        self.small.add_baseline_tables()
+        self.people = self.small.inviters_of(10, self.size.readers)
+        if any(ROWS[name].server == "zovi_many" for name in self.rows):
+            say(f"seeding {self.size.many_users:,} users, one of them with {self.size.most_referrals:,} referrals")
+            began = time.monotonic()
+            self.large.create(self.size.many_users, self.size.most_referrals)
+            self.results.seed_seconds = time.monotonic() - began
 
-    def measure(self, job: Job) -> None:
-        measured = self.measured.setdefault(job.name, Measured())
-        seconds = self.size.seconds if job.seconds is None else job.seconds
-        server, database = job.server.cpu_seconds(), database_cpu()
-        result = finish(start_load(job, seconds))
-        server, database = job.server.cpu_seconds() - server, database_cpu() - database
-        for error, count in result["errors"].items():
-            measured.errors[error] = measured.errors.get(error, 0) + count
-        steps = [sorted(step) for step in result["durations"].values()]
-        if not steps:
-            return
-        flows = len(steps[-1])
-        measured.rate.append(flows / result["took"])
-        measured.app_us.append(server / flows * 1e6)
-        measured.database_us.append(database / flows * 1e6)
-        measured.p50_ms.append(sum(step[len(step) // 2] for step in steps) * 1e3)
-        measured.p99_ms.append(sum(step[len(step) * 99 // 100] for step in steps) * 1e3)
+    # --- one row after the other --------------------------------------------------------------------------------------
+
+    def compare(self) -> None:
+        contenders = self.contenders({ROWS[name].server for name in self.rows})
+        rows = {name: ROWS[name] for name in self.rows if ROWS[name].server in contenders}
+        with running(contenders.values()):
+            self.sign_in_everybody(contenders)
+            for row in rows.values():
+                self.warm(self.load(row, contenders[row.server]))
+            self.results.memory_mb |= {name: server.memory_mb() for name, server in contenders.items()}
+            for number in range(self.size.rounds):
+                say(f"round {number + 1} of {self.size.rounds}: {', '.join(rows)}")
+                for name, row in rows.items():
+                    self.measure(name, self.load(row, contenders[row.server]))
+            self.results.memory_mb |= {f"{name}, loaded": server.memory_mb() for name, server in contenders.items()}
+
+    def contenders(self, names: set[str]) -> dict[str, Server]:
+        every = {
+            "zovi": servers.zovi(FIRST_PORT, self.small.url),
+            "zovi_many": servers.zovi(FIRST_PORT + 1, self.large.url),
+            **servers.baselines(FIRST_PORT + 2, self.small.url, self.key),
+        }
+        if "better_auth" in names - every.keys():
+            say(f"without better-auth: {servers.why_no_better_auth()}")
+        return {name: server for name, server in every.items() if name in names}
+
+    def sign_in_everybody(self, contenders: dict[str, Server]) -> None:
+        tokens = [flows.bearer(jwt.encode({"sub": person.id}, self.key, "HS256")) for person in self.people]
+        cookies = [better_auth_cookie(person, self.key) for person in self.people]
+        for name in contenders:
+            self.headers[name, False] = cookies if name == "better_auth" else tokens
+        if "zovi" in contenders:
+            self.headers["zovi", False] = sign_in(contenders["zovi"], self.people)
+        if "zovi_many" in contenders:
+            people = self.large.inviters_of(10, self.size.readers)
+            self.headers["zovi_many", False] = sign_in(contenders["zovi_many"], people)
+            self.headers["zovi_many", True] = sign_in(contenders["zovi_many"], [self.large.greatest_inviter()])
+
+    def load(self, row: Row, server: Server) -> Load:
+        """What the clients of a row do in one round."""
+        headers = self.headers[row.server, row.by_greatest]
+        seconds = self.size.seconds
+        match row.what:
+            case "me":
+                return read(server, "/me/", headers, seconds)
+            case "refs":
+                return read(server, "/me/refs/", headers, seconds, holds="results")
+            case "graphql":
+                asked = [flows.request("POST", "/graphql/", header, {"query": GRAPHQL_ME}) for header in headers]
+                return Load("read", server, asked, holds="referrals", seconds=seconds)
+            case "sign_in":
+                return Load("sign_in", server, self.fresh_numbers(SIGN_INS), seconds=seconds)
+            case "activate":
+                newcomers = flow_once("sign_in", server, self.fresh_numbers(ACTIVATIONS)).results
+                codes = itertools.cycle(person.invite_code for person in self.people)
+                return Load("activate", server, list(zip(newcomers, codes, strict=False)))
+        raise ValueError(row.what)
+
+    def fresh_numbers(self, count: int) -> list[str]:
+        self.next_number += count
+        return [f"+79{number:09}" for number in range(self.next_number - count, self.next_number)]
+
+    def warm(self, work: Load) -> None:
+        """Connections are opened, code is loaded and answers are looked at before anything counts."""
+        well(load.own(replace(work, seconds=self.size.warm_seconds)).outcome())
+
+    def measure(self, name: str, work: Load) -> None:
+        app, database = self.cpu_seconds(work.server)
+        outcome = load.start(work).outcome()
+        app_now, database_now = self.cpu_seconds(work.server)
+        app, database = app_now - app, database_now - database
+        self.note(name, outcome)
+        if outcome.done:
+            measured = self.results.row(name)
+            measured.app_us.append(app / outcome.done * 1e6)
+            measured.database_us.append(database / outcome.done * 1e6)
+            share = outcome.cpu / (outcome.cpu + app + database)
+            self.results.load_share = max(self.results.load_share, share)
+
+    def note(self, name: str, outcome: Outcome) -> None:
+        measured = self.results.row(name)
+        measured.done += outcome.done
+        measured.refused += outcome.refused
+        measured.failed += Counter(outcome.failed)
+        if outcome.done:
+            measured.rate.append(outcome.done / outcome.took)
+            measured.p50_ms.append(outcome.p50_ms)
+            measured.p99_ms.append(outcome.p99_ms)
+            measured.worst_ms.append(outcome.worst_ms)
+
+    def cpu_seconds(self, server: Server) -> tuple[float, float]:
+        return servers.cpu_seconds(server.family()), servers.cpu_seconds(servers.family(self.postgres))
+
+    # --- many at once -------------------------------------------------------------------------------------------------
+
+    def face_crowds(self) -> None:
+        """All ask for a code at the same moment and wait the simulated 1-2 s, while readers go on."""
+        zovi = servers.zovi(FIRST_PORT, self.small.url, SMS_SIMULATED_DELAY="1-2")
+        with running([zovi]):
+            headers = sign_in(zovi, self.people[: load.CONNECTIONS])
+            reading = read(zovi, "/me/", headers, self.size.seconds)
+            self.warm(reading)
+            self.results.memory_mb["zovi, before the crowds"] = zovi.memory_mb()
+            for people in self.size.crowds:
+                for number in range(self.size.rounds):
+                    say(f"round {number + 1} of {self.size.rounds}: {people:,} people ask for a code at once")
+                    self.note(readers_beside(0), load.own(reading).outcome())
+                    self.face_crowd(people, reading)
+
+    def face_crowd(self, people: int, reading: Load) -> None:
+        readers = load.own(replace(reading, seconds=CROWD_SECONDS))
+        crowd = load.own(Load("send_code", reading.server, self.fresh_numbers(people), connections=people))
+        most_mb = 0.0
+        while crowd.runs():
+            most_mb = max(most_mb, reading.server.memory_mb())
+            time.sleep(LOOK_SECONDS)
+        self.note(readers_beside(people), readers.stop())
+        self.note(crowd_of(people), crowd.outcome())
+        known = self.results.memory_mb.get(crowd_of(people), 0.0)
+        self.results.memory_mb[crowd_of(people)] = max(known, most_mb)
 
 
-def warm(*jobs: Job) -> None:
-    """Connections are opened and code is loaded before anything counts."""
-    for job in jobs:
-        finish(start_load(job, WARM_SECONDS))
+def read(server: Server, path: str, headers: list[str], seconds: int, holds: str = "invite_code") -> Load:
+    asked = [flows.request("GET", server.prefix + path, header) for header in headers]
+    return Load("read", server, asked, holds=holds, seconds=seconds)
 
 
-def start_load(job: Job, seconds: float) -> subprocess.Popen:
-    load = subprocess.Popen(
-        [sys.executable, "-m", "bench.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    order = {"port": job.server.port, "flow": job.flow, "arguments": job.arguments, "connections": job.connections}
-    json.dump(order | {"seconds": seconds}, load.stdin)
-    load.stdin.close()
-    return load
+def sign_in(server: Server, people: list[Person]) -> list[str]:
+    """As anybody does, by a code: the headers that say who asks."""
+    return [flows.bearer(token) for token in flow_once("sign_in", server, [person.phone for person in people]).results]
 
 
-def finish(load: subprocess.Popen) -> dict:
-    result = json.loads(load.stdout.read())
-    if load.wait():
-        raise RuntimeError("the load generator failed")
-    return result
+def better_auth_cookie(person: Person, key: str) -> str:
+    """For the session that `baselines/better_auth.mjs` gave them."""
+    token = hashlib.md5(person.id.encode(), usedforsecurity=False).hexdigest()
+    signature = base64.b64encode(hmac.digest(key.encode(), token.encode(), "sha256")).decode()
+    return "Cookie: better-auth.session_token=" + quote(f"{token}.{signature}", safe="")
 
 
-def database_cpu() -> float:
-    server = psutil.Process(localdb._pid(CLUSTER))
-    return servers.cpu_seconds([server, *server.children(recursive=True)])
+def flow_once(flow: str, server: Server, items: list) -> Outcome:
+    return well(load.own(Load(flow, server, items)).outcome())
+
+
+def well(outcome: Outcome) -> Outcome:
+    if any(outcome.failed.values()) or outcome.refused or not outcome.done:
+        raise RuntimeError(f"not what was expected: {outcome.failed}, {outcome.refused} refused")
+    return outcome
 
 
 @contextmanager
-def running(*contenders: servers.Server) -> Iterator[None]:
-    with ExitStack() as stack, LOG.open("ab") as log:
-        for server in contenders:
-            stack.callback(server.stop)
-            server.start(log)
+def running(contenders: Collection[Server]) -> Iterator[None]:
+    try:
+        with LOG.open("ab") as log:
+            for server in contenders:
+                server.start(log)
         for server in contenders:
             server.wait()
         yield
+    finally:
+        servers.stop(contenders)
 
 
-def people(database: Database, key: str) -> dict:
-    environment = {"DATABASE_URL": database.url, "DEMO": "1", "JWT_SECRET_KEY": key, "ACCESS_TOKEN_TTL": "86400"}
-    command = [sys.executable, "-m", "bench.people"]
-    done = subprocess.run(command, env=os.environ | environment, stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)
-
-
-def ours(pairs: list) -> list[str]:
-    return [pair[0] for pair in pairs]
-
-
-def baseline(pairs: list) -> list[str]:
-    return [pair[1] for pair in pairs]
-
-
-def get(name: str, server: servers.Server, path: str, tokens: list[str], holds: str = "invite_code") -> Job:
-    return Job(name, server, "get", {"name": "get", "path": path, "tokens": tokens, "holds": holds})
-
-
-def graphql(name: str, server: servers.Server, tokens: list[str]) -> Job:
-    return Job(name, server, "graphql_me", {"name": "me", "path": GRAPHQL, "tokens": tokens})
-
-
-def compare_reads(bench: Bench, database: Database, key: str, who: dict) -> None:
-    """Everybody's profile read, and our first sign-in and activation beside the idiomatic ones."""
-    zovi = servers.ours("Zovi", bench.port(), database, JWT_SECRET_KEY=key)
-    floor, drf, readme, graphene, fastapi = (
-        make(bench.port(), database, key)
-        for make in (servers.floor, servers.drf, servers.drf_as_readme, servers.stock_graphene, servers.fastapi)
-    )
-    tokens, theirs = ours(who["ten"]), baseline(who["ten"])
-    reads = [
-        get("me", zovi, ME, tokens),
-        graphql("graphql", zovi, tokens),
-        get("refs", zovi, REFS, tokens, holds="results"),
-        get("floor", floor, "/me/", theirs),
-        get("fastapi", fastapi, "/me/", theirs),
-        get("drf", drf, "/me/", theirs),
-        get("readme", readme, "/me/", theirs),
-        graphql("graphene", graphene, theirs),
-    ]
-    with running(zovi, floor, drf, readme, graphene, fastapi):
-        bench.facts["idle_mb"] = zovi.memory_mb()
-        warm(*reads)
-        for number in range(bench.size.rounds):
-            say(
-                f"round {number + 1} of {bench.size.rounds}: reads, sign-ins, activations at {bench.size.users:,} users"
-            )
-            for job in [*reads, *writes(bench, zovi, drf, who)]:
-                bench.measure(job)
-        for server, name in ((fastapi, "fastapi_mb"), (drf, "drf_mb"), (floor, "floor_mb"), (zovi, "busy_mb")):
-            bench.facts[name] = server.memory_mb()
-
-
-def writes(bench: Bench, zovi: servers.Server, drf: servers.Server, who: dict) -> list[Job]:
-    newcomers = ours(who["newcomers"])
-    share = len(newcomers) // bench.size.rounds
-    entering = newcomers[bench.entered : bench.entered + share]
-    bench.entered += share
-    theirs = {"send": "/send_otp/", "verify": "/auth/", "first_number": bench.fresh_numbers()}
-    activation = {"path": ACTIVATE, "tokens": entering, "codes": who["invite_codes"]}
-    return [
-        sign_in(bench, "sign_in", zovi),
-        Job("drf_sign_in", drf, "sign_in", theirs),
-        Job("activate", zovi, "activate", activation, seconds=bench.size.seconds / 2),
-    ]
-
-
-def sign_in(bench: Bench, name: str, server: servers.Server) -> Job:
-    return Job(name, server, "sign_in", {"send": SEND, "verify": VERIFY, "first_number": bench.fresh_numbers()})
-
-
-def grow(bench: Bench, small: Database, large: Database, key: str, who: dict, many: dict) -> None:
-    """The same server over few and over many users, and over few and many referrals."""
-    few = servers.ours("Zovi, few users", bench.port(), small, JWT_SECRET_KEY=key)
-    zovi = servers.ours("Zovi, many users", bench.port(), large, JWT_SECRET_KEY=key)
-    bench.facts["most_referrals"] = many["most_count"]
-    jobs = [
-        get("me_few", few, ME, ours(who["ten"])),
-        get("me_ten", zovi, ME, ours(many["ten"])),
-        get("me_thousand", zovi, ME, ours(many["thousand"])),
-        get("me_most", zovi, ME, ours(many["most"])),
-        get("refs_most", zovi, REFS, ours(many["most"]), holds="results"),
-    ]
-    with running(few, zovi):
-        warm(*jobs)
-        for number in range(bench.size.rounds):
-            say(f"round {number + 1} of {bench.size.rounds}: growth to {bench.size.many_users:,} users")
-            for job in [*jobs, sign_in(bench, "sign_in_few", few), sign_in(bench, "sign_in_many", zovi)]:
-                bench.measure(job)
-
-
-def crowd(bench: Bench, database: Database, key: str, who: dict) -> None:
-    """All ask for a code at the same moment and wait the simulated 1-2 s, while two readers go on."""
-    zovi = servers.ours("Zovi, crowd", bench.port(), database, JWT_SECRET_KEY=key, SMS_SIMULATED_DELAY="1-2")
-    reading = {"name": "get", "path": ME, "tokens": ours(who["ten"]), "holds": "invite_code"}
-    waiting_mb = []
-    with running(zovi):
-        warm(Job("me_quiet", zovi, "get", reading))
-        for number in range(bench.size.rounds):
-            say(f"round {number + 1} of {bench.size.rounds}: {bench.size.crowd:,} people ask for a code at once")
-            bench.measure(Job("me_quiet", zovi, "get", reading, connections=2))
-            readers = start_load(Job("me_beside", zovi, "get", reading, connections=2), seconds=2)
-            senders = start_load(send_job(bench, zovi), seconds=0)
-            time.sleep(1)
-            waiting_mb.append(zovi.memory_mb())
-            note_latency(bench, "me_beside", finish(readers))
-            note_latency(bench, "crowd", finish(senders))
-    bench.facts["waiting_mb"] = max(waiting_mb)
-
-
-def send_job(bench: Bench, server: servers.Server) -> Job:
-    arguments = {"path": SEND, "first_number": bench.fresh_numbers()}
-    return Job("crowd", server, "send_code", arguments, connections=bench.size.crowd)
-
-
-def note_latency(bench: Bench, name: str, result: dict) -> None:
-    measured = bench.measured.setdefault(name, Measured())
-    for error, count in result["errors"].items():
-        measured.errors[error] = measured.errors.get(error, 0) + count
-    [times] = [sorted(step) for step in result["durations"].values()] or [[float("nan")]]
-    measured.rate.append(len(times) / result["took"])
-    measured.p50_ms.append(times[len(times) // 2] * 1e3)
-    measured.p99_ms.append(times[len(times) * 99 // 100] * 1e3)
+def machine_now() -> str:
+    busy = psutil.cpu_percent(interval=1)
+    return f"load average {os.getloadavg()[0]:.1f}, processors {busy:.0f} % busy"
 
 
 def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def measure_everything(size: Size) -> Bench:
-    bench = Bench(size)
-    key = secrets.token_urlsafe(48)
-    small, large = Database("zovi_small", CLUSTER), Database("zovi_large", CLUSTER)
-    say(f"seeding {size.users:,} users")
-    small.create(size.users, 1000)
-    small.add_baseline_tables()
-    say(f"seeding {size.many_users:,} users, the first of them with {size.most_referrals:,} referrals")
-    started = time.monotonic()
-    large.create(size.many_users, size.most_referrals)
-    bench.facts["seed_seconds"] = time.monotonic() - started
-    who, many = people(small, key), people(large, key)
-    crowd(bench, small, key, who)
-    compare_reads(bench, small, key, who)
-    grow(bench, small, large, key, who, many)
-    return bench
+def arguments() -> argparse.Namespace:
+    known = [*ROWS, CROWD]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="only show that it runs: its figures mean nothing")
+    parser.add_argument("--only", default=",".join(known), help="some of: %(default)s")
+    given = parser.parse_args()
+    given.parts = set(given.only.split(","))
+    if given.parts - set(known):
+        parser.error(f"not known: {', '.join(sorted(given.parts - set(known)))}")
+    given.whole = not given.short and given.parts == set(known)
+    return given
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="only show that it runs: small data, no RESULTS.md")
-    short = parser.parse_args().short
+    given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.environ.pop("DATABASE_URL", None)
-    started = time.time()
-    load_before = os.getloadavg()[0]
+    began = time.monotonic()
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_bytes(b"")
     shutil.rmtree(CLUSTER, ignore_errors=True)
     localdb.hold(CLUSTER)
     try:
-        bench = measure_everything(SHORT if short else FULL)
-        text, chart = report.write(bench, took=time.time() - started, load_before=load_before)
+        results = Bench(SHORT if given.short else FULL, given.parts).run()
     finally:
         localdb.release(CLUSTER)
         shutil.rmtree(CLUSTER, ignore_errors=True)
+    text = report.text(results, minutes=(time.monotonic() - began) / 60)
     print(text)
-    folder = env.LOCAL / "bench" if short else Path(__file__).parent
+    folder = Path(__file__).parent if given.whole else env.LOCAL / "bench"
     folder.mkdir(exist_ok=True)
     (folder / "RESULTS.md").write_text(text)
-    (folder / "me.svg").write_text(chart)
-    if not short:
-        report.show_in_readmes(bench, env.ROOT)
-    wrong = {name: measured.errors for name, measured in bench.measured.items() if measured.errors}
-    if wrong:
-        sys.exit(f"some answers were not what they should be: {wrong}")
+    (folder / "me.svg").write_text(report.chart(results))
+    if given.whole:
+        report.show_in_readmes(results, env.ROOT)
+    failed = {name: dict(row.failed) for name, row in results.rows.items() if row.failed}
+    if failed:
+        sys.exit(f"some answers were not what they should be: {failed}")
 
 
 if __name__ == "__main__":

@@ -1,37 +1,34 @@
 """Servers under measurement: how each is started and stopped, and what it costs in processor time and memory."""
 
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from bench.data import Database
-
 WORKERS = 2
 START_SECONDS = 60
 STOP_SECONDS = 30
 BIN = Path(sys.executable).parent
-GUNICORN = [str(BIN / "gunicorn"), "--workers", str(WORKERS), "--worker-class", "gthread", "--threads", "8"]
-GUNICORN += ["--keep-alive", "60", "--log-level", "warning"]
-DJANGO = "django.core.wsgi:get_wsgi_application()"
+BASELINES = Path(__file__).parent / "baselines"
+NODE_MODULES = Path(__file__).parent / "node_modules"
 
 
 @dataclass
 class Server:
-    """A contender. `where` is its address, which must answer (with anything) before it counts as started."""
+    """A contender. `command` may name the port; below `prefix` it has the calls of the REST API."""
 
-    name: str
-    port: int
     command: list[str]
-    where: str
+    port: int
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: str = ""
     process: subprocess.Popen | None = None
 
     def start(self, log) -> None:
@@ -42,34 +39,20 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.name} did not start, see the log")
+                raise RuntimeError(f"{' '.join(self.command)} did not start, see the log")
             time.sleep(0.1)
 
-    def stop(self) -> None:
-        if self.process is None or self.process.poll() is not None:
-            return
-        family = self.family()
-        self.process.send_signal(signal.SIGTERM)
-        _gone, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
-        for process in alive:
-            process.kill()
-        self.process.wait()
-        self.process = None
-
     def family(self) -> list[psutil.Process]:
-        root = psutil.Process(self.process.pid)
-        return [root, *root.children(recursive=True)]
-
-    def cpu_seconds(self) -> float:
-        return cpu_seconds(self.family())
+        return family(psutil.Process(self.process.pid))
 
     def memory_mb(self) -> float:
-        """Resident memory; what its processes share is counted once (PSS)."""
+        """Resident memory of all its processes; what they share is counted once (PSS)."""
         return sum(process.memory_full_info().pss for process in self.family()) / 2**20
 
     def _answers(self) -> bool:
+        """Whether it answers, with anything."""
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{self.port}{self.where}", timeout=2)
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}{self.prefix}/me/", timeout=2)
         except urllib.error.HTTPError:
             return True
         except OSError:
@@ -77,28 +60,43 @@ class Server:
         return True
 
 
-def cpu_seconds(family: list[psutil.Process]) -> float:
-    """Of processes that run, and of their children that ended."""
+def stop(contenders: Iterable[Server]) -> None:
+    """Asks all of them to end, and ends who does not."""
+    started = [server for server in contenders if server.process and server.process.poll() is None]
+    processes = [process for server in started for process in server.family()]
+    for server in started:
+        server.process.terminate()
+    _gone, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    for process in alive:
+        process.kill()
+
+
+def family(root: psutil.Process) -> list[psutil.Process]:
+    return [root, *root.children(recursive=True)]
+
+
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """User and system time of processes that run, and of the first one's children that ended."""
     total = 0.0
-    for process in family:
+    for process in processes:
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:
             continue
         total += times.user + times.system
-        if process == family[0]:
+        if process == processes[0]:
             total += times.children_user + times.children_system
     return total
 
 
-def ours(name: str, port: int, database: Database, **environment: str) -> Server:
+def zovi(port: int, database: str, **environment: str) -> Server:
     """As `make run` starts it: a demo, whose limits are set off and whose messages take no time unless said."""
-    off = {
+    settings = {
         "DEMO": "1",
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "WEB_CONCURRENCY": str(WORKERS),
-        "DATABASE_URL": database.url,
+        "DATABASE_URL": database,
         "SMS_SIMULATED_DELAY": "0",
         "OTP_RESEND_COOLDOWN": "0",
         "OTP_SENDS_PER_PHONE": "off",
@@ -107,44 +105,45 @@ def ours(name: str, port: int, database: Database, **environment: str) -> Server
         "INVITE_FAILURES_PER_USER": "off",
         "ACCESS_TOKEN_TTL": "86400",
     }
-    return Server(name, port, [sys.executable, "manage.py", "serve"], "/livez", off | environment)
+    command = [sys.executable, "manage.py", "serve", "--prepare"]
+    return Server(command, port, settings | environment, prefix="/api/users")
 
 
-def floor(port: int, database: Database, key: str) -> Server:
-    command = [*GUNICORN, "--bind", f"127.0.0.1:{port}", "bench.baselines.floor:application"]
-    return Server("raw WSGI, PyJWT, one SQL", port, command, "/me/", _baseline(database, key))
-
-
-def drf(port: int, database: Database, key: str) -> Server:
-    command = [*GUNICORN, "--bind", f"127.0.0.1:{port}", DJANGO]
-    environment = _baseline(database, key) | {"BENCH_URLS": "bench.baselines.drf"}
-    return Server("Django + DRF, tuned", port, command, "/me/", environment)
-
-
-def drf_as_readme(port: int, database: Database, key: str) -> Server:
-    command = [sys.executable, "-m", "django", "runserver", "--noreload", "--skip-checks", f"127.0.0.1:{port}"]
-    environment = _baseline(database, key) | {"BENCH_URLS": "bench.baselines.drf", "BENCH_DEBUG": "1"}
-    return Server("Django + DRF, runserver", port, command, "/me/", environment)
-
-
-def stock_graphene(port: int, database: Database, key: str) -> Server:
-    command = [*GUNICORN, "--bind", f"127.0.0.1:{port}", DJANGO]
-    environment = _baseline(database, key) | {"BENCH_URLS": "bench.baselines.stock_graphene"}
-    return Server("stock graphene-django", port, command, "/graphql/", environment)
-
-
-def fastapi(port: int, database: Database, key: str) -> Server:
-    command = [str(BIN / "uvicorn"), "--workers", str(WORKERS), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--log-level", "warning", "--no-access-log", "bench.baselines.fastapi_asyncpg:app"]
-    return Server("FastAPI + asyncpg", port, command, "/me/", _baseline(database, key))
-
-
-def _baseline(database: Database, key: str) -> dict[str, str]:
-    return {
-        "DJANGO_SETTINGS_MODULE": "bench.baselines.settings",
-        "BENCH_KEY": key,
-        "BENCH_DSN": database.dsn,
-        "BENCH_DATABASE": database.name,
-        "BENCH_USER": database.user,
-        "BENCH_HOST": database.host,
+def baselines(first_port: int, database: str, key: str) -> dict[str, Server]:
+    """By name, each on the fastest server it has, with as many processes as Zovi."""
+    environment = {"BENCH_DSN": database, "BENCH_KEY": key, "BENCH_WORKERS": str(WORKERS)}
+    django = {"DJANGO_SETTINGS_MODULE": "bench.baselines.settings"}
+    made = {
+        "floor": (_granian(4, "bench.baselines.floor:application"), {}),
+        "drf": (
+            _granian(1, "--factory", "django.core.wsgi:get_wsgi_application"),
+            django | {"BENCH_URLS": "bench.baselines.drf"},
+        ),
+        "graphene": (
+            _granian(1, "--factory", "django.core.wsgi:get_wsgi_application"),
+            django | {"BENCH_URLS": "bench.baselines.stock_graphene"},
+        ),
+        "fastapi": (_uvicorn("bench.baselines.fastapi_asyncpg:app"), {}),
     }
+    if why_no_better_auth() is None:
+        made["better_auth"] = (["node", str(BASELINES / "better_auth.mjs"), "--port"], {"NODE_ENV": "production"})
+    return {
+        name: Server([*command, str(port)], port, environment | more)
+        for port, (name, (command, more)) in enumerate(made.items(), first_port)
+    }
+
+
+def why_no_better_auth() -> str | None:
+    if shutil.which("node") is None:
+        return "Node is not installed"
+    return None if (NODE_MODULES / "fetched").exists() else "its packages could not be fetched"
+
+
+def _granian(threads: int, *application: str) -> list[str]:
+    command = [str(BIN / "granian"), "--interface", "wsgi", "--http", "1", "--no-ws", "--log-level", "warning"]
+    return [*command, "--workers", str(WORKERS), "--blocking-threads", str(threads), *application, "--port"]
+
+
+def _uvicorn(application: str) -> list[str]:
+    command = [str(BIN / "uvicorn"), "--loop", "uvloop", "--http", "httptools", "--log-level", "warning"]
+    return [*command, "--no-access-log", "--workers", str(WORKERS), application, "--port"]

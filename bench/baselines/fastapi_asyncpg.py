@@ -29,12 +29,7 @@ class Profile(BaseModel):
 
 @asynccontextmanager
 async def lifespan(app: FastAPI):
-    place = {
-        "host": os.environ["BENCH_HOST"],
-        "user": os.environ["BENCH_USER"],
-        "database": os.environ["BENCH_DATABASE"],
-    }
-    async with asyncpg.create_pool(**place, min_size=4, max_size=4) as app.state.pool:
+    async with asyncpg.create_pool(os.environ["BENCH_DSN"], min_size=8, max_size=8) as app.state.pool:
         yield
 
 

@@ -1,10 +1,11 @@
-"""Settings of the two Django baselines: what `startproject` gives, and PostgreSQL."""
+"""Settings of the two Django baselines: what `startproject` gives, and PostgreSQL by persistent connections."""
 
 import os
 
-DEBUG = os.environ.get("BENCH_DEBUG") == "1"
+import environ
+
 SECRET_KEY = os.environ["BENCH_KEY"]
-ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = os.environ["BENCH_URLS"]
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -25,15 +26,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": os.environ["BENCH_DATABASE"],
-        "USER": os.environ["BENCH_USER"],
-        "HOST": os.environ["BENCH_HOST"],
-        "CONN_MAX_AGE": 0 if DEBUG else None,
-    }
-}
+DATABASES = {"default": environ.Env.db_url_config(os.environ["BENCH_DSN"]) | {"CONN_MAX_AGE": None}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 USE_TZ = True
