@@ -39,5 +39,5 @@ def test_the_readme_shows_what_was_measured(name):
 
     readme = (env.ROOT / name).read_text()
     shown = figures(readme[readme.index("<!-- bench -->") : readme.index("<!-- /bench -->")])
-    assert len(shown) == 9
+    assert len(shown) >= 9
     assert set(shown) <= set(figures((env.ROOT / "bench" / "RESULTS.md").read_text()))
