@@ -106,6 +106,7 @@ class Migration(migrations.Migration):
                 ('user_agent', models.CharField(max_length=200, verbose_name='browser')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='signed in')),
                 ('refreshed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='last seen')),
+                ('refreshed_before', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('expires_at', models.DateTimeField(verbose_name='expires')),
                 ('ended_at', models.DateTimeField(null=True, verbose_name='ended')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL)),

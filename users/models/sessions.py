@@ -20,6 +20,7 @@ class Session(models.Model):
     user_agent = models.CharField(_("browser"), max_length=200)
     created_at = models.DateTimeField(_("signed in"), db_default=Now())
     refreshed_at = models.DateTimeField(_("last seen"), db_default=Now())
+    refreshed_before = models.DateTimeField(db_default=Now(), editable=False)  # the time before that
     expires_at = models.DateTimeField(_("expires"))
     ended_at = models.DateTimeField(_("ended"), null=True)
 

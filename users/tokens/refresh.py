@@ -11,13 +11,14 @@ import uuid
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, Q
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from users import audit
 from users.errors import InvalidToken
 from users.models import Session
-from users.tokens.sessions import end_session, live_sessions
+from users.tokens.sessions import end_sessions, live_sessions
 
 _ID, _GENERATION = 16, 4  # bytes
 
@@ -29,8 +30,9 @@ def token_of(session: Session) -> str:
 def rotate(refresh_token: str) -> Session:
     """The session, one generation on. Raises InvalidToken.
 
-    Within REFRESH_TOKEN_GRACE seconds the same token again gives the same successor, so clients that refresh twice at
-    once are not thrown out. After that its reuse means that it was stolen, and ends the session (RFC 9700, 4.14.2).
+    For REFRESH_TOKEN_GRACE seconds after a token was replaced it gives the newest one, so clients that refresh twice at
+    once are not thrown out, nor is a phone that lost two answers. After that its reuse means that it was stolen, and
+    ends the session (RFC 9700, 4.14.2). One that has merely expired is refused and no more.
     """
     session, generation = _named_by(refresh_token)
     live = live_sessions().filter(id=session.id)
@@ -38,18 +40,37 @@ def rotate(refresh_token: str) -> Session:
     advanced = Session.objects.filter(id__in=live.values("id"), generation=generation).update(
         generation=F("generation") + 1,
         refreshed_at=Now(),
+        refreshed_before=F("refreshed_at"),
         expires_at=Now() + timedelta(seconds=settings.REFRESH_TOKEN_TTL),
     )
-    if not advanced:  # somebody was faster: just now, or long ago?
-        grace = timedelta(seconds=settings.REFRESH_TOKEN_GRACE)
-        live = live.filter(generation=generation + 1, refreshed_at__gte=Now() - grace)
-    rotated = live.select_related("user").first()
+    # Otherwise somebody was faster: just now, or long ago?
+    wanted = live if advanced else live.filter(_replaced_within_the_grace(generation))
+    rotated = wanted.select_related("user").first()
     if rotated is None:
-        if session.ended_at is None:
-            end_session(session)
+        if end_sessions(live.filter(_replaced_before_the_grace(generation))):
             audit.token_reused(session.user_id, session.id)
         raise InvalidToken()
     return rotated
+
+
+def _replaced_within_the_grace(generation: int) -> Q:
+    """Of the two times a row keeps, that of the token's own replacement is not long ago."""
+    began = _grace_began()
+    return Q(generation=generation + 1, refreshed_at__gte=began) | Q(
+        generation=generation + 2, refreshed_before__gte=began
+    )
+
+
+def _replaced_before_the_grace(generation: int) -> Q:
+    """For certain: with more than two replacements since, the time of the token's own is not known."""
+    began = _grace_began()
+    return Q(generation__gt=generation, refreshed_at__lt=began) | Q(
+        generation__gt=generation + 1, refreshed_before__lt=began
+    )
+
+
+def _grace_began() -> CombinedExpression:
+    return Now() - timedelta(seconds=settings.REFRESH_TOKEN_GRACE)
 
 
 def _named_by(refresh_token: str) -> tuple[Session, int]:

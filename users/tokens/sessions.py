@@ -36,7 +36,12 @@ def open_session(user: User, client: Client) -> Session:
 
 def end_session(session: Session) -> None:
     """From the next request on none of its tokens is good. Ending it again changes nothing."""
-    Session.objects.filter(id=session.id, ended_at=None).update(ended_at=Now())
+    end_sessions(Session.objects.filter(id=session.id))
+
+
+def end_sessions(sessions: QuerySet[Session]) -> int:
+    """Returns how many had not ended before."""
+    return sessions.filter(ended_at=None).update(ended_at=Now())
 
 
 def resume(session_id: str) -> User | None:
