@@ -21,7 +21,7 @@ EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")  # it names every 
 NAMES = set(re.findall(r"(?m)^#? ?([A-Z][A-Z0-9_]*)=", EXAMPLE))
 
 MIN_SECRET_LENGTH = 50
-FROM_FILES = {"SECRET_KEY", "JWT_SECRET_KEY", "OTP_PEPPER", "DATABASE_URL", "SMS_URL"}
+FROM_FILES = {"SECRET_KEY", "JWT_SECRET_KEY", "JWT_SECRET_KEY_FALLBACKS", "OTP_PEPPER", "DATABASE_URL", "SMS_URL"}
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
 
 
@@ -182,6 +182,16 @@ def secret(name: str, demo: bool) -> str:
         return given or _demo_secrets()[name]
     if not given:
         refuse(f"{name} is missing")
+    return _strong(name, given)
+
+
+def more_secrets(name: str, demo: bool) -> list[str]:
+    """Secrets separated by commas; none is fine."""
+    given = [word.strip() for word in _given(name).split(",") if word.strip()]
+    return given if demo else [_strong(name, secret) for secret in given]
+
+
+def _strong(name: str, given: str) -> str:
     if len(given) < MIN_SECRET_LENGTH:
         refuse(f"{name} is shorter than {MIN_SECRET_LENGTH} characters")
     if given in _example_values():

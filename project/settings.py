@@ -25,7 +25,12 @@ if len({SECRET_KEY, JWT_SECRET_KEY, OTP_PEPPER}) < 3:
     env.refuse("SECRET_KEY, JWT_SECRET_KEY and OTP_PEPPER must be three different secrets")
 
 # A key that was replaced still opens what it signed: put the old one here until the tokens it signed are gone.
-JWT_SECRET_KEY_FALLBACKS = env.words("JWT_SECRET_KEY_FALLBACKS", [])
+# Add the new secret here first, ten minutes later swap the two: by then every verifier has its public key.
+JWT_SECRET_KEY_FALLBACKS = env.more_secrets("JWT_SECRET_KEY_FALLBACKS", DEMO)
+if {SECRET_KEY, OTP_PEPPER} & set(JWT_SECRET_KEY_FALLBACKS):
+    env.refuse("JWT_SECRET_KEY_FALLBACKS must hold no secret that is for something else")
+JWT_ISSUER = env.text("JWT_ISSUER", "zovi")
+JWT_AUDIENCE = env.text("JWT_AUDIENCE", "zovi")
 
 HOST = env.text("HOST", "127.0.0.1").strip("[]")
 PORT = env.number("PORT", 8000, least=1, most=65535)
@@ -267,10 +272,11 @@ SPECTACULAR_SETTINGS = {
 GRAPHENE = {"SCHEMA": "schema.documents.schema", "SCHEMA_OUTPUT": "schema/schema.graphql"}
 GRAPHQL_JWT = {
     "JWT_SECRET_KEY": JWT_SECRET_KEY,
-    "JWT_ALGORITHM": "HS256",
-    "JWT_ISSUER": "zovi",
-    "JWT_AUDIENCE": "zovi",
+    "JWT_ALGORITHM": "ES256",
+    "JWT_ISSUER": JWT_ISSUER,
+    "JWT_AUDIENCE": JWT_AUDIENCE,
     "JWT_VERIFY_EXPIRATION": True,
+    "JWT_ENCODE_HANDLER": "users.tokens.access.encode",
     "JWT_PAYLOAD_HANDLER": "users.tokens.access.make_payload",
     "JWT_DECODE_HANDLER": "users.tokens.access.decode",
     "JWT_PAYLOAD_GET_USERNAME_HANDLER": "users.tokens.access.session_named_by",

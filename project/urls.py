@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from project import docs, health
+from project import docs, health, jwks
 from schema.views import graphql
 
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("favicon.ico", docs.favicon),
     path("", include("users.pages.urls")),
+    path(".well-known/jwks.json", jwks.jwks, name="jwks"),
     path("livez", health.livez),
     path("readyz", health.readyz),
 ]

@@ -6,8 +6,10 @@ import shlex
 import subprocess
 
 import pytest
+import requests
 
 from project import env
+from tests import needs
 from tests.support.servers import Zovi
 
 README = (env.ROOT / "README.md").read_text()
@@ -63,6 +65,25 @@ def test_every_operation_of_the_readme_is_called_in_curl_word_for_word():
     assert len(sections) == README.count("```graphql") >= 5
     for operation, body in sections:
         assert json.loads(body)["query"] == operation
+
+
+def test_a_token_is_checked_elsewhere_as_the_readme_says(zovi, tmp_path):
+    token = zovi.sign_in().headers["Authorization"].removeprefix("Bearer ")
+    python, node = (
+        re.search(rf"```{language}\n(.*?)\n```", README, re.DOTALL)[1].replace("http://127.0.0.1:8000", zovi.base)
+        for language in ("python", "js")
+    )
+    names: dict = {"token": token}
+    exec(python, names)  # noqa: S102
+    script = env.ROOT / "npm" / "readme.mjs"  # where npm's packages are found
+    script.write_text(f"const token = process.argv[2]\n{node}\nconsole.log(userId)\n")
+    try:
+        command = [needs.program("node", "npm ci --prefix npm"), str(script), token]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    finally:
+        script.unlink()
+    me = requests.get(f"{zovi.base}/api/users/me/", headers={"Authorization": f"Bearer {token}"}, timeout=20)
+    assert names["user_id"] == said == me.json()["id"]
 
 
 def test_the_first_screen_holds_both_commands():

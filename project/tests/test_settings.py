@@ -55,6 +55,8 @@ def test_a_safe_configuration_starts(configuration):
         (REAL | {"OTP_PEPPER": "x" * 49}, "OTP_PEPPER is shorter than 50"),
         (REAL | {"OTP_PEPPER": SECRETS["SECRET_KEY"]}, "three different secrets"),
         (DEMO | {"OTP_PEPPER": "same", "SECRET_KEY": "same"}, "three different secrets"),
+        (REAL | {"JWT_SECRET_KEY_FALLBACKS": "short"}, "JWT_SECRET_KEY_FALLBACKS is shorter than 50"),
+        (REAL | {"JWT_SECRET_KEY_FALLBACKS": SECRETS["OTP_PEPPER"]}, "JWT_SECRET_KEY_FALLBACKS must hold no secret"),
         (
             REAL | {"SECRET_KEY": "change-me-this-is-the-example-and-it-is-refused-1-0123456789"},
             "SECRET_KEY is the example's",
@@ -102,15 +104,16 @@ def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, word
 
 
 def test_secrets_may_come_from_files(tmp_path):
-    for name, value in REAL.items():
+    given = REAL | {"JWT_SECRET_KEY_FALLBACKS": f"{'d' * 50}, {'e' * 50}"}
+    for name, value in given.items():
         (tmp_path / name).write_text(f"{value}\n")
-    configuration = {f"{name}_FILE": str(tmp_path / name) for name in REAL}
-    assert set(REAL) == env.FROM_FILES
+    configuration = {f"{name}_FILE": str(tmp_path / name) for name in given}
+    assert set(given) == env.FROM_FILES
     show = (
         "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER, s.SMS_URL,"
-        " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO)"
+        " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO, *s.JWT_SECRET_KEY_FALLBACKS)"
     )
-    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False"]
+    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False", "d" * 50, "e" * 50]
     assert start(configuration, show).stdout.split() == shown
 
 

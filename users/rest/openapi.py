@@ -27,7 +27,7 @@ _CHALLENGE = "0a5d8e0c-6b1f-4a3e-9d2b-7c1e5f8a9b30"
 _REFRESH = "y8hQ0Jm1SXyM1x1C2rYJ3gAAAAB2f0cYt7k0m8bq5u3n1z6x9w4v2s"
 _TOKENS: dict[str, object] = {
     "phone_number": _PHONE,
-    "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.signature",
+    "token": "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.e30.signature",
     "refresh_token": _REFRESH,
     "token_type": "Bearer",
     "expires_in": 900,

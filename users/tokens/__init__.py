@@ -10,15 +10,18 @@ from django.conf import settings
 from users.models import Session
 from users.tokens import access, refresh
 from users.tokens.access import SessionName, authenticate, read
+from users.tokens.keys import jwks
 from users.tokens.refresh import rotate
-from users.tokens.sessions import end_session, live_sessions, new_session, open_session, resume
+from users.tokens.sessions import end_session, end_sessions, live_sessions, new_session, open_session, resume
 
 __all__ = [
     "SessionName",
     "Tokens",
     "authenticate",
     "end_session",
+    "end_sessions",
     "issue",
+    "jwks",
     "live_sessions",
     "new_session",
     "open_session",

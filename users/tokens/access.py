@@ -1,4 +1,7 @@
-"""Access tokens: JWTs for a few minutes, which name a session and nobody. Only a live row of it says who that is."""
+"""Access tokens: JWTs for a few minutes, which name a session and nobody. Only a live row of it says who that is.
+
+Others check them with our public keys; what they cannot see is that the session behind one has ended.
+"""
 
 import secrets
 import time
@@ -15,11 +18,13 @@ from graphql_jwt.utils import get_payload, get_user_by_payload
 
 from users.errors import InvalidToken, NotAuthenticated
 from users.models import Session, User
+from users.tokens import keys
 from users.tokens.sessions import resume
 
 SCHEMES = {"bearer", "jwt", "token"}
 REQUIRED_CLAIMS = ["sub", "sid", "typ", "iss", "aud", "iat", "exp", "jti"]
 TOKEN_TYPE = "access"
+CLOCKS_MAY_DIFFER = 60  # seconds, of the instance that issues and the one that checks
 
 
 @dataclass(frozen=True)
@@ -86,33 +91,39 @@ def make_payload(user: User, session: Session) -> dict:
     }
 
 
+def encode(payload: dict, context: object = None) -> str:
+    key = keys.signing()
+    return jwt.encode(payload, key.private, keys.ALGORITHM, headers={"kid": key.kid})
+
+
 def decode(token: str, context: object = None) -> dict:
-    """The claims of a token signed with the current key or one it follows. Raises jwt.InvalidTokenError."""
-    claims = _verified(token, (jwt_settings.JWT_SECRET_KEY, *settings.JWT_SECRET_KEY_FALLBACKS))
+    """The claims of a token that one of our keys has signed and that has not expired. Raises jwt.InvalidTokenError."""
+    claims = _verified(token, tuple(keys.accepted()))
     if claims["exp"] <= time.time():  # the one claim that goes bad by itself
         raise jwt.ExpiredSignatureError("expired")
     return claims
 
 
 @lru_cache(maxsize=4096)
-def _verified(token: str, keys: tuple[str, ...]) -> dict:
-    """Kept for those who come again: a signature once found good stays so, and checking costs more than the session."""
-    for key in keys:
-        try:
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[jwt_settings.JWT_ALGORITHM],
-                issuer=jwt_settings.JWT_ISSUER,
-                audience=jwt_settings.JWT_AUDIENCE,
-                options={"require": REQUIRED_CLAIMS, "strict_aud": True},
-            )
-        except jwt.InvalidSignatureError:
-            continue
-        if claims["typ"] != TOKEN_TYPE or not isinstance(claims["sid"], str):
-            raise jwt.InvalidTokenError("not an access token of ours")
-        return claims
-    raise jwt.InvalidSignatureError("signed with another key")
+def _verified(token: str, kids: tuple[str, ...]) -> dict:
+    """Kept for those who come again: a signature once found good stays so, and checking costs more than the session.
+
+    `kids` are those of the keys accepted now: with one of them gone, nothing it signed is remembered.
+    """
+    kid = jwt.get_unverified_header(token).get("kid")
+    if kid not in kids:
+        raise jwt.InvalidSignatureError("signed with another key")
+    claims = jwt.decode(
+        token,
+        keys.accepted()[kid].public,  # which names its algorithm: what the token says of it counts for nothing
+        issuer=jwt_settings.JWT_ISSUER,
+        audience=jwt_settings.JWT_AUDIENCE,
+        leeway=CLOCKS_MAY_DIFFER,
+        options={"require": REQUIRED_CLAIMS, "strict_aud": True},
+    )
+    if claims["typ"] != TOKEN_TYPE or not isinstance(claims["sid"], str):
+        raise jwt.InvalidTokenError("not an access token of ours")
+    return claims
 
 
 def session_named_by(claims: dict) -> tuple[str, str]:
