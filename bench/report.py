@@ -101,7 +101,7 @@ def failed(results: Results, people: int) -> float:
     """Answers that were wrong or did not come, of the crowd and of the readers beside it."""
     if crowd_of(people) not in results.rows:
         return nan
-    return sum(results.rows[name(people)].failed.total() for name in (crowd_of, readers_beside))
+    return results.rows[crowd_of(people)].failed.total() + results.rows[readers_beside(people)].unanswered()
 
 
 def text(results: Results, *, minutes: float) -> str:
@@ -112,8 +112,8 @@ def text(results: Results, *, minutes: float) -> str:
         "",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {_commit()}, {_machine()}.",
         f"Before: {results.machine_before}. At the end: load average {os.getloadavg()[0]:.1f}; {minutes:.1f} minutes.",
-        f"Few users: {size.users:,}. Many users: {size.many_users:,}, migrated and seeded in"
-        f" {results.seed_seconds:.0f} s, one of them with {size.most_referrals:,} referrals.",
+        f"Few users: {size.users:,}. Many users: {size.many_users:,}, one of them with {size.most_referrals:,}"
+        f" referrals, migrated and seeded in {_cell(results.seed_seconds)} s.",
         f"Medians of {size.rounds} interleaved rounds of {size.seconds} s, {CONNECTIONS} connections; reads by"
         f" {'wrk' if WRK else '`client.py`, as wrk is not installed'}. The load took at most"
         f" {results.load_share:.0%} of the processor time.",
@@ -162,7 +162,7 @@ def show_in_readmes(results: Results, folder: Path) -> None:
 def _row(measured: Measured, label: str) -> str:
     figures = [("rate", 0), ("app_us", 0), ("database_us", 0), ("p50_ms", 2), ("p99_ms", 2)]
     cells = [_cell(measured.median(what), digits) for what, digits in figures]
-    return f"| {label} | {' | '.join(cells)} | {measured.failed.total()} |"
+    return f"| {label} | {' | '.join(cells)} | {measured.unanswered()} |"
 
 
 def _table(head: str, rows: Iterable[str]) -> list[str]:
@@ -180,13 +180,13 @@ def _readers(results: Results, people: int) -> str:
     measured = results.rows.get(readers_beside(people), Measured())
     figures = [("rate", 0), ("p50_ms", 2), ("p99_ms", 2), ("worst_ms", 0)]
     cells = [_cell(measured.median(what), digits) for what, digits in figures]
-    return f"| {f'beside {people:,}' if people else 'alone'} | {' | '.join(cells)} | {measured.failed.total()} |"
+    return f"| {f'beside {people:,}' if people else 'alone'} | {' | '.join(cells)} | {measured.unanswered()} |"
 
 
 def _memory(results: Results) -> Iterable[str]:
     for name in dict.fromkeys(row.server for row in ROWS.values()):
-        ready, loaded = (results.memory_mb.get(key, nan) for key in (name, f"{name}, loaded"))
-        yield f"| {name} | {_cell(ready)} | {_cell(loaded)} |"
+        if name in results.memory_mb:
+            yield f"| {name} | {_cell(results.memory_mb[name])} | {_cell(results.memory_mb[f'{name}, loaded'])} |"
 
 
 def _cell(value: float, digits: int = 0) -> str:

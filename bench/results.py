@@ -71,6 +71,9 @@ class Measured:
     refused: int = 0
     failed: Counter = field(default_factory=Counter)
 
+    def unanswered(self) -> int:
+        return self.failed.total() + self.refused
+
     def median(self, what: str) -> float:
         figures = getattr(self, what)
         return median(figures) if figures else nan

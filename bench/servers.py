@@ -105,7 +105,7 @@ def zovi(port: int, database: str, **environment: str) -> Server:
         "INVITE_FAILURES_PER_USER": "off",
         "ACCESS_TOKEN_TTL": "86400",
     }
-    command = [sys.executable, "manage.py", "serve", "--prepare"]
+    command = [sys.executable, "manage.py", "serve"]
     return Server(command, port, settings | environment, prefix="/api/users")
 
 
