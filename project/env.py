@@ -22,6 +22,7 @@ NAMES = set(re.findall(r"(?m)^#? ?([A-Z][A-Z0-9_]*)=", EXAMPLE))
 
 MIN_SECRET_LENGTH = 50
 FROM_FILES = {"SECRET_KEY", "JWT_SECRET_KEY", "JWT_SECRET_KEY_FALLBACKS", "OTP_PEPPER", "DATABASE_URL", "SMS_URL"}
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where this machine's own browser finds it
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
 
 
@@ -161,12 +162,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def names_of(host: str) -> list[str]:
-    """What a browser calls the address one listens on. Every address of a machine is no name of it."""
-    with suppress(ValueError):
-        if ipaddress.ip_address(host).is_unspecified:
-            return []
-    return [f"[{host}]" if ":" in host else host]
+def names_of(*addresses: str) -> list[str]:
+    """What a browser calls them, each once. An address for all of a machine's is no name of it."""
+    named = [f"[{address}]" if ":" in address else address for address in addresses if address not in EVERY_ADDRESS]
+    return list(dict.fromkeys(named))
 
 
 def is_region(name: str) -> bool:

@@ -73,11 +73,15 @@ def _join(cluster: Path, options: tuple[str, ...]) -> int:
     cluster.mkdir(parents=True, exist_ok=True)
     with _exclusively(cluster / "starting.lock"):
         users = os.open(cluster / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(users, fcntl.LOCK_SH)
-        if not _answers(cluster):
-            _create(cluster)
-            _start(cluster, options)
-        _create_databases(cluster)
+        try:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            if not _answers(cluster):
+                _create(cluster)
+                _start(cluster, options)
+            _create_databases(cluster)
+        except BaseException:
+            os.close(users)  # who has nothing to use is no user
+            raise
     return users
 
 
@@ -142,11 +146,13 @@ def _data(cluster: Path) -> Path:
 
 
 def _socket_folder(cluster: Path) -> Path:
-    """A folder only its owner can enter, with a path short enough for a socket."""
+    """A folder only its owner can enter, with a path short enough for a socket. For libpq a comma parts two hosts."""
     digest = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]
     elsewhere = f"zovi-{os.getuid()}-{digest}"
     folders = [cluster / "socket", Path(tempfile.gettempdir()) / elsewhere, Path("/tmp") / elsewhere]  # noqa: S108
-    return next(folder for folder in folders if len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH)
+    paths = [os.fsencode(folder / SOCKET_NAME) for folder in folders]
+    fit = [len(path) <= MAX_SOCKET_PATH and b"," not in path for path in paths]
+    return folders[fit.index(True)]
 
 
 def _own(folder: Path) -> None:
@@ -213,7 +219,7 @@ def _start(cluster: Path, options: tuple[str, ...]) -> None:
     _own(_socket_folder(cluster))
     settings = {
         "listen_addresses": "",
-        "unix_socket_directories": _quoted(_socket_folder(cluster)),
+        "unix_socket_directories": str(_socket_folder(cluster)),
         "max_connections": "300",
         "max_wal_size": "4GB",  # fewer checkpoints under load: after each, every page is logged whole
         "log_parameter_max_length": "0",  # statements' values are people's phone numbers
@@ -247,11 +253,6 @@ def _start(cluster: Path, options: tuple[str, ...]) -> None:
             raise RuntimeError(f"the embedded PostgreSQL did not start: {tail}")
         # After a kill -9 the old server's processes need a moment to notice and to free its memory.
         time.sleep(0.2)
-
-
-def _quoted(folder: Path) -> str:
-    """For a setting that is a list, in which a comma would part two folders."""
-    return '"' + str(folder).replace('"', '""') + '"'
 
 
 def _pid(cluster: Path) -> int | None:
@@ -321,6 +322,7 @@ def upgrade(cluster: Path | None = None) -> Path | None:
     old, draft = version(cluster), cluster.with_name(f"{cluster.name}-upgraded")
     if not _data(cluster).exists() or old == max(installed()):
         return None
+    _binary("postgres", old)  # or refuse, before anything is made
     with _exclusively(cluster / "starting.lock"), _nobody_else(cluster):
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()

@@ -34,7 +34,7 @@ JWT_AUDIENCE = env.text("JWT_AUDIENCE", "zovi")
 
 HOST = env.text("HOST", "127.0.0.1").strip("[]")
 PORT = env.number("PORT", 8000, least=1, most=65535)
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", *env.names_of(HOST)])
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", env.names_of("localhost", "127.0.0.1", "::1", HOST))
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 if not DEMO:

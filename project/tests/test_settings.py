@@ -12,7 +12,14 @@ from project import env
 SECRETS = {"SECRET_KEY": "a" * 50, "JWT_SECRET_KEY": "b" * 50, "OTP_PEPPER": "c" * 50}
 REAL = {"SMS_URL": "json://localhost/{phone}", "DATABASE_URL": "postgres://localhost/zovi", **SECRETS}
 DEMO = {"DEMO": "1", "DATABASE_URL": "postgres://localhost/zovi"}
-CONFIGURED = re.findall(r"(?m)^#? ?([A-Z_]+)=", (env.ROOT / ".env.example").read_text())
+EXAMPLE = env.ROOT / ".env.example"
+CONFIGURED = re.findall(r"(?m)^#? ?([A-Z_]+)=", EXAMPLE.read_text())
+EVERYTHING = """
+import django, os; django.setup()
+from project import settings
+print({name: repr(value) for name, value in sorted(vars(settings).items()) if name.isupper()})
+print({name: value for name, value in sorted(os.environ.items()) if name in settings.env.NAMES})
+"""
 
 
 def start(configuration: dict, statement="import django; django.setup(); print('started')"):
@@ -170,3 +177,89 @@ def test_every_variable_that_is_read_is_in_the_example():
     assert len(read) > 20
     assert read - set(CONFIGURED) == set()
     assert set(CONFIGURED) - read == set()
+
+
+# --- .env ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("configuration", [DEMO, REAL, DEMO | {"WEB_CONCURRENCY": "3", "HOST": "::"}])
+def test_a_copy_of_the_example_changes_nothing(configuration):
+    with_it = start(configuration | {"ENV_FILE": str(EXAMPLE)}, EVERYTHING)
+    assert with_it.stdout.count("\n") == 2, with_it.stderr
+    assert with_it.stdout == start(configuration, EVERYTHING).stdout
+
+
+def test_what_is_empty_is_not_set_for_libraries_either(tmp_path):
+    (tmp_path / "env").write_text("WEB_CONCURRENCY=\nLOG_LEVEL=WARNING\nPORT=81\n")
+    empty = dict.fromkeys(set(CONFIGURED) - set(DEMO), "") | {"ENV_FILE": str(tmp_path / "env")}
+    done = start(DEMO | empty, EVERYTHING + "import gunicorn.config")
+    assert done.stdout == start(DEMO, EVERYTHING).stdout, "the environment wins, also where it says: not set"
+
+
+def test_the_file_fills_what_the_environment_leaves_out(tmp_path):
+    (tmp_path / "env").write_text("PORT = 81\nLOG_LEVEL=WARNING\n")
+    show = "from project import settings as s; print(s.PORT, s.LOG_LEVEL)"
+    configuration = DEMO | {"LOG_LEVEL": "ERROR", "ENV_FILE": str(tmp_path / "env")}
+    assert start(configuration, show).stdout == "81 ERROR\n"
+
+
+@pytest.mark.parametrize(("named", "folder"), [("/srv/here", "/srv/here"), ("here", f"{env.ROOT}/here")])
+def test_the_folder_of_this_machine_may_be_named_there_too(tmp_path, named, folder):
+    (tmp_path / "env").write_text(f"LOCAL_DIR={named}\n")
+    show = "from project import env; print(env.LOCAL)"
+    assert start({"ENV_FILE": str(tmp_path / "env")}, show).stdout == f"{folder}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("SMS_URL = jsons://gw.example/{phone}\nSECRET_KEY = abc\n", "SECRET_KEY is shorter than 50"),
+        ("\ufeffSMS_URL=jsons://gw.example/{phone}\n", "SECRET_KEY is missing"),
+        ("SMS_ULR=jsons://gw.example/{phone}\n", "env, line 1: there is no setting of this name"),
+        ("SMS_URL jsons://gw.example/{phone}\n", "env, line 1: this is no NAME=value"),
+        (None, "env cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_for_a_real_gateway_never_ends_in_a_demo(tmp_path, content, words):
+    path = tmp_path / "env"
+    if content is not None:
+        path.write_text(content)
+    check = "import sys; sys.argv = ['manage.py', 'check']; import manage; manage.main()"
+    done = start({"DATABASE_URL": REAL["DATABASE_URL"], "ENV_FILE": str(path)}, check)
+    assert done.returncode != 0
+    [line] = done.stderr.splitlines()
+    assert line.startswith("zovi: refusing to start: ")
+    assert words in line
+    assert "gw.example" not in line
+
+
+def test_a_folder_in_the_place_of_the_file_refuses(tmp_path):
+    done = start(DEMO | {"ENV_FILE": str(tmp_path)})
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"zovi: refusing to start: {tmp_path.name} cannot be read: Is a directory\n",
+    )
+
+
+# --- Addresses -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "listens", "names"),
+    [
+        ("0.0.0.0", "0.0.0.0", []),  # noqa: S104
+        ("::", "::", []),
+        ("[::1]", "::1", []),
+        ("192.168.1.5", "192.168.1.5", ["192.168.1.5"]),
+        ("zovi.example", "zovi.example", ["zovi.example"]),
+    ],
+)
+def test_an_address_listened_on_is_one_it_may_be_asked_for(host, listens, names):
+    show = "from project import settings as s; print([s.HOST, *s.ALLOWED_HOSTS[3:]])"
+    assert start(DEMO | {"HOST": host}, show).stdout == f"{[listens, *names]}\n"
+
+
+@pytest.mark.parametrize(("kind", "name"), [(DEMO, "demo"), (REAL, "zovi")])
+def test_a_demo_and_a_real_gateway_share_no_database(kind, name):
+    show = "from project import settings as s; print(s.DATABASES['default']['NAME'])"
+    assert start(kind | {"DATABASE_URL": ""}, show).stdout == f"{name}\n"

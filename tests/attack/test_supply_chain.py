@@ -86,7 +86,7 @@ REASONED = {
     ("project/localdb.py", "B404"): "starts the embedded PostgreSQL",
     ("project/management/commands/serve.py", "B404"): "runs make beside the server",
     ("project/management/commands/serve.py", "B603"): "the command of the Makefile",
-    ("project/management/commands/serve.py", "B104"): "addresses to compare with; nothing binds to them",
+    ("project/env.py", "B104"): "addresses to compare with; nothing binds to them",
     ("project/localdb.py", "B108"): "a folder that _own refuses to share",
     ("project/localdb.py", "B603"): "its own programs with arguments of our own, no shell",
     ("users/clients.py", "B104"): "an address to compare with; nothing binds to it",

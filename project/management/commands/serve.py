@@ -9,12 +9,11 @@ from django.core.management import BaseCommand, call_command
 
 from project import env, localdb, server, startup
 
-EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- where a browser of this machine finds it
-
 
 def base_url(host: str, port: int) -> str:
-    host = EVERY_ADDRESS.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    """Where a browser of this machine finds it."""
+    [name] = env.names_of(env.EVERY_ADDRESS.get(host, host))
+    return f"http://{name}:{port}"
 
 
 class Command(BaseCommand):

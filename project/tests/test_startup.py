@@ -1,0 +1,200 @@
+"""What is looked at before the server starts."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+
+import psycopg2
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from project import env, localdb, startup
+from project.management.commands.serve import base_url
+from tests.support.live import SECRETS, running
+from tests.support.servers import Zovi, ours
+
+ROLE = "stranger"
+
+
+def serve(tmp_path, **configuration) -> subprocess.CompletedProcess:
+    """`make run` where it is expected to refuse."""
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return subprocess.run(
+        [sys.executable, "manage.py", "serve", "--prepare"],
+        env=environment | {"LOCAL_DIR": str(tmp_path)} | configuration,
+        cwd=env.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# --- The port ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "[::1]"])  # noqa: S104
+def test_a_port_that_is_taken_refuses_before_anything_is_set_up(tmp_path, host):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host.strip("[]"), 0), family=family) as taken:
+        port = taken.getsockname()[1]
+        done = serve(tmp_path, HOST=host, PORT=str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"zovi: refusing to start: port {port} is taken: choose another one, PORT={port % 65535 + 1} make run\n"
+    )
+    assert ours(tmp_path) == []
+    assert not (tmp_path / "postgres").exists()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "no such name"])
+def test_an_address_that_is_not_here_refuses_in_one_line(tmp_path, host):
+    done = serve(tmp_path, HOST=host)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"zovi: refusing to start: HOST is no address of this machine .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("configuration", [{"PORT": "abc"}, {"PORT": "0"}, {"LOCAL_DIR": "/proc/nowhere"}])
+def test_nonsense_refuses_in_one_line(tmp_path, configuration):
+    done = serve(tmp_path, **configuration)
+    assert done.returncode == 1
+    assert re.fullmatch(r"zovi: [^\n]*\n", done.stderr)
+
+
+def test_where_systemd_holds_the_port_it_is_not_taken(monkeypatch, settings):
+    with socket.create_server(("127.0.0.1", 0)) as handed_over:
+        settings.HOST, settings.PORT = handed_over.getsockname()
+        monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+        startup.refuse_taken_port()
+        monkeypatch.setenv("LISTEN_PID", "1")
+        with pytest.raises(SystemExit, match="is taken"):
+            startup.refuse_taken_port()
+
+
+# --- The banner ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),  # noqa: S104
+        ("::", "http://[::1]:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("192.168.1.5", "http://192.168.1.5:8000"),
+        ("zovi.example", "http://zovi.example:8000"),
+    ],
+)
+def test_the_address_shown_is_one_a_browser_can_open(host, shown):
+    assert base_url(host, 8000) == shown
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "[::1]"])  # noqa: S104
+def test_every_address_of_the_banner_answers_and_fits_a_terminal(tmp_path, host):
+    zovi = Zovi(tmp_path, HOST=host)
+    zovi.base = base_url(host.strip("[]"), int(zovi.environment["PORT"]))
+    zovi.start()
+    try:
+        banner = (tmp_path / "server.log").read_text().partition("[20")[0]
+        addresses = re.findall(r"http://\S+", banner)
+        assert len(addresses) == 9
+        for address in addresses:
+            code = [sys.executable, "-c", f"import urllib.request as r; print(r.urlopen('{address}').status)"]
+            if "/api/users/" not in address and "/graphql/" not in address:
+                assert subprocess.run(code, capture_output=True, text=True, check=False).stdout == "200\n", address
+        assert max(map(len, banner.splitlines())) <= 80
+    finally:
+        assert zovi.stop() == 0
+    assert (tmp_path / "server.log").read_text().splitlines()[-1].startswith("Zovi has stopped. `make run` starts it")
+
+
+# --- A PostgreSQL that is not ours ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """A PostgreSQL as it comes, with a role that is nobody in particular."""
+    cluster = tmp_path / "foreign"
+    localdb.hold(cluster, ("-c", "fsync=off"))
+    stock = localdb._connect(cluster)
+    with stock.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {ROLE} LOGIN")
+        cursor.execute(f"CREATE DATABASE {ROLE} OWNER {ROLE}")
+        for name in startup.QUIET_LOG:  # the command line of ours says otherwise, so the databases must
+            cursor.execute(f"ALTER DATABASE {ROLE} SET {name} TO '{STOCK[name]}'")
+    stock.close()
+    yield localdb.url(cluster, ROLE).replace(localdb.USER, ROLE, 1)
+    localdb.release(cluster)
+
+
+STOCK = {
+    "log_min_error_statement": "error",
+    "log_error_verbosity": "default",
+    "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_min_duration_sample": "-1",
+    "log_transaction_sample_rate": "0",
+}
+REAL = SECRETS | {"DEMO": "", "SMS_URL": "json://127.0.0.1:9/{phone}"}
+
+
+def log_settings(url: str) -> dict[str, str]:
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(startup.QUIET_LOG)])
+        found = dict(cursor.fetchall())
+    connection.close()
+    return found
+
+
+def test_a_log_that_would_hold_numbers_refuses_with_the_cure(tmp_path, foreign):
+    done = serve(tmp_path, DATABASE_URL=foreign, **REAL)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    cures = re.findall(r"ALTER ROLE [^;(]+", line)
+    assert [cure.rpartition(" SET ")[2].strip() for cure in cures] == [
+        "log_error_verbosity = terse",
+        "log_min_error_statement = panic",
+    ]
+
+    superuser = psycopg2.connect(foreign.replace(ROLE, localdb.USER, 1))
+    superuser.autocommit = True
+    with superuser.cursor() as cursor:
+        for cure in cures:
+            cursor.execute(cure)
+    superuser.close()
+    assert all(setting in startup.QUIET_LOG[name] for name, setting in log_settings(foreign).items())
+    with running(Zovi(tmp_path, DATABASE_URL=foreign, **REAL)):
+        pass
+
+
+def test_whoever_knows_that_log_may_say_so(tmp_path, foreign):
+    with running(Zovi(tmp_path, DATABASE_URL=foreign, DATABASE_LOG_CHECK="0", **REAL)):
+        assert log_settings(foreign) == STOCK
+
+
+def test_a_role_that_may_quietens_the_log_itself(tmp_path, foreign):
+    ours = foreign.replace(ROLE, localdb.USER, 1)
+    with running(Zovi(tmp_path, DATABASE_URL=ours, **REAL)):
+        assert all(setting in startup.QUIET_LOG[name] for name, setting in log_settings(ours).items())
+    assert log_settings(foreign) == STOCK, "for our own role alone"
+
+
+# --- Migrations ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_does_not_wait_for_ever_for_a_table(monkeypatch):
+    monkeypatch.setattr("project.management.commands.migrate.LOCK_TIMEOUT", "1ms")
+    other = psycopg2.connect(os.environ["DATABASE_URL"].replace("/postgres?", f"/{connection.settings_dict['NAME']}?"))
+    with other.cursor() as cursor:
+        cursor.execute("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(CommandError, match="a table was in use for 1ms; this migration has changed nothing"):
+            call_command("migrate", verbosity=0)
+    other.close()
+    call_command("migrate", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
