@@ -1,11 +1,14 @@
 """The environment, read by small helpers that refuse nonsense with one clear line."""
 
+import base64
+import binascii
 import ipaddress
 import json
 import os
 import re
 import secrets
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -21,7 +24,15 @@ EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")  # it names every 
 NAMES = set(re.findall(r"(?m)^#? ?([A-Z][A-Z0-9_]*)=", EXAMPLE))
 
 MIN_SECRET_LENGTH = 50
-FROM_FILES = {"SECRET_KEY", "JWT_SECRET_KEY", "JWT_SECRET_KEY_FALLBACKS", "OTP_PEPPER", "DATABASE_URL", "SMS_URL"}
+FROM_FILES = {
+    "SECRET_KEY",
+    "JWT_SECRET_KEY",
+    "JWT_SECRET_KEY_FALLBACKS",
+    "OTP_PEPPER",
+    "DATABASE_URL",
+    "SMS_URL",
+    "SMS_HOOK_SECRET",
+}
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where this machine's own browser finds it
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
 
@@ -136,6 +147,48 @@ def origins(name: str) -> list[str]:
         parts = urlsplit(origin)
         if origin != "*" and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path):
             refuse(f"{name} must hold origins such as https://app.example.com")
+    return given
+
+
+def origin(name: str) -> str:
+    """One web origin, `https://zovi.example`, or nothing. A slash at its end is forgiven."""
+    given = text(name).removesuffix("/")
+    if given and not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", given):
+        refuse(f"{name} must be an address without a path, such as https://zovi.example")
+    return given
+
+
+def line(name: str, default: str, most: int) -> str:
+    """A few words on one line, without anything that cannot be seen."""
+    given = text(name, default)
+    if len(given) > most or not given.isprintable():
+        refuse(f"{name} must be one line of at most {most} characters")
+    return given
+
+
+def costs(name: str) -> dict[str, Decimal]:
+    """`RU:3.5,*:8`: what one segment of a message costs in a region, and everywhere else."""
+    found: dict[str, Decimal] = {}
+    for word in words(name, []):
+        region, _, price = (part.strip() for part in word.partition(":"))
+        if (region != "*" and not is_region(region)) or not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", price):
+            refuse(f"{name} must hold prices by region, such as RU:3.5,*:8")
+        if region in found:
+            refuse(f"{name} names {region} twice")
+        found[region] = Decimal(price)
+    return found
+
+
+def signing_secret(name: str) -> str:
+    """A secret as Standard Webhooks writes it: whsec_ and 24 to 64 bytes in base64. Nothing when it is not set."""
+    given = text(name)
+    encoded = given.removeprefix("whsec_")
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if given and not (given.startswith("whsec_") and 24 <= len(key) <= 64):
+        refuse(f"{name} must be whsec_ and 24 to 64 random bytes in base64")
     return given
 
 

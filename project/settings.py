@@ -18,6 +18,10 @@ if DEMO and SMS_URL:
 if not DEMO and not SMS_URL:
     env.refuse("neither DEMO=1 nor SMS_URL is set: choose the simulated SMS gateway or a real one")
 
+# What it is called, and under which address it is found; without one, under that of each request.
+SITE_NAME = env.line("SITE_NAME", "Zovi", most=40)
+SITE_URL = env.origin("SITE_URL")
+
 SECRET_KEY = env.secret("SECRET_KEY", DEMO)
 JWT_SECRET_KEY = env.secret("JWT_SECRET_KEY", DEMO)
 OTP_PEPPER = env.secret("OTP_PEPPER", DEMO)
@@ -78,6 +82,14 @@ for _region in [PHONE_DEFAULT_REGION, *PHONE_ALLOWED_REGIONS]:
     if not env.is_region(_region):
         env.refuse("PHONE_DEFAULT_REGION and PHONE_ALLOWED_REGIONS must hold two-letter regions such as RU")
 
+# --- The message and the ways it may take --------------------------------------------------------------------------
+
+SMS_TEXT = env.text("SMS_TEXT")  # empty: users/sms/texts.py has the words
+SMS_TEXT_RU = env.text("SMS_TEXT_RU")
+SMS_WEBOTP = env.flag("SMS_WEBOTP", "1")
+SMS_SUCCESS = env.text("SMS_SUCCESS")
+SMS_HOOK_SECRET = env.signing_secret("SMS_HOOK_SECRET")
+SMS_COST = env.costs("SMS_COST")
 SMS_SIMULATED_DELAY = env.seconds_range("SMS_SIMULATED_DELAY", "1-2")
 SERVER_THREADS = 1000  # a process; each SMS being sent occupies one, so there must be hundreds
 SMS_MAX_SENDING = SERVER_THREADS - 64  # a process; the rest keeps answering readers

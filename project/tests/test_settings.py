@@ -11,6 +11,7 @@ from project import env
 
 SECRETS = {"SECRET_KEY": "a" * 50, "JWT_SECRET_KEY": "b" * 50, "OTP_PEPPER": "c" * 50}
 REAL = {"SMS_URL": "json://localhost/{phone}", "DATABASE_URL": "postgres://localhost/zovi", **SECRETS}
+HOOK_SECRET = f"whsec_{'a' * 32}"
 DEMO = {"DEMO": "1", "DATABASE_URL": "postgres://localhost/zovi"}
 EXAMPLE = env.ROOT / ".env.example"
 CONFIGURED = re.findall(r"(?m)^#? ?([A-Z_]+)=", EXAMPLE.read_text())
@@ -111,16 +112,17 @@ def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, word
 
 
 def test_secrets_may_come_from_files(tmp_path):
-    given = REAL | {"JWT_SECRET_KEY_FALLBACKS": f"{'d' * 50}, {'e' * 50}"}
+    given = REAL | {"JWT_SECRET_KEY_FALLBACKS": f"{'d' * 50}, {'e' * 50}", "SMS_HOOK_SECRET": HOOK_SECRET}
     for name, value in given.items():
         (tmp_path / name).write_text(f"{value}\n")
     configuration = {f"{name}_FILE": str(tmp_path / name) for name in given}
     assert set(given) == env.FROM_FILES
     show = (
         "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER, s.SMS_URL,"
-        " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO, *s.JWT_SECRET_KEY_FALLBACKS)"
+        " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO, s.SMS_HOOK_SECRET,"
+        " *s.JWT_SECRET_KEY_FALLBACKS)"
     )
-    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False", "d" * 50, "e" * 50]
+    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False", HOOK_SECRET, "d" * 50, "e" * 50]
     assert start(configuration, show).stdout.split() == shown
 
 
