@@ -2,13 +2,14 @@
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 
 from users import clients
 
 
 def client_of(request: HttpRequest) -> clients.Client:
     return clients.identify(
-        request.META, host=request.get_host().rsplit(":", 1)[0], trusted_proxies=settings.TRUSTED_PROXY_COUNT
+        request.META, host=split_domain_port(request.get_host())[0], trusted_proxies=settings.TRUSTED_PROXY_COUNT
     )
 
 
