@@ -2,22 +2,42 @@
 
 import os
 from collections.abc import Callable
+from unittest import mock
 
 import pytest
 from rest_framework.test import APIClient
 
 from tests.support.people import ALICE, BOB, CHARLIE
-from users import sms
 from users.clients import Client
 from users.models import User
+from users.sms import Message, gateways, routes
 
 
 @pytest.fixture
 def sms_outbox(monkeypatch) -> list[tuple[str, str]]:
     """Messages as (phone, text) instead of a gateway."""
     sent: list[tuple[str, str]] = []
-    monkeypatch.setattr(sms, "_simulate", lambda phone, text: sent.append((phone, text)))
+
+    def take(route: routes.Route, message: Message, deadline: float) -> gateways.Answer:
+        sent.append((message.phone, message.text))
+        return gateways.Answer(gateways.Outcome.SENT)
+
+    monkeypatch.setattr(routes.Route, "ask", take)
     return sent
+
+
+@pytest.fixture
+def real_outbox(sms_outbox, settings) -> list[tuple[str, str]]:
+    """The same outside a demo."""
+    settings.DEMO, settings.SMS_URL = False, "json://localhost/{phone}"
+    return sms_outbox
+
+
+@pytest.fixture
+def refusing_gateway():
+    """While it is entered, no message is taken."""
+    refusal = gateways.Answer(gateways.Outcome.REFUSED, "status", 500)
+    return mock.patch.object(routes.Route, "ask", return_value=refusal)
 
 
 @pytest.fixture

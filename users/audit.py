@@ -16,6 +16,23 @@ def code_not_sent(phone: str, address: str, why: str) -> None:
     _log("code_not_sent", logging.WARNING, phone=phones.mask(phone), address=address, why=why)
 
 
+def route_answered(
+    route: str, number: int, outcome: str, *, why: str, status: int | None, channel: str, seconds: float
+) -> None:
+    """What a gateway said, or that it said nothing: by the scheme of its route and its place in SMS_URL."""
+    _log(
+        "route_answered",
+        logging.INFO if outcome == "sent" else logging.WARNING,
+        route=route,
+        number=number,
+        outcome=outcome,
+        why=why,
+        status=status,
+        channel=channel,
+        milliseconds=round(seconds * 1000),
+    )
+
+
 def code_refused(phone: str, address: str, attempts_left: int) -> None:
     _log("code_refused", phone=phones.mask(phone), address=address, attempts_left=attempts_left)
 

@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
-from users import errors, services, sms
+from users import services, sms
 from users.models import Activation, Challenge, Session, User
 from users.rates import parse as rates
 
@@ -69,14 +69,11 @@ def test_more_codes_than_allowed_is_too_many_requests(caller, sms_outbox, settin
     assert len(sms_outbox) == Challenge.objects.count() == 2
 
 
-def test_a_message_that_does_not_leave_is_sms_not_sent(caller, monkeypatch):
-    def broken(phone, text):
-        raise errors.SMSNotSent(retry_after=1)
-
-    monkeypatch.setattr(sms, "_simulate", broken)
-    answer = caller.request_code(ALICE)
+def test_a_message_that_does_not_leave_is_sms_not_sent(caller, refusing_gateway):
+    with refusing_gateway:
+        answer = caller.request_code(ALICE)
     assert answer.refusal == ("sms_not_sent", 503)
-    assert answer.said == {"retry_after": 1}
+    assert answer.said == {"retry_after": 2}
     assert not Challenge.objects.exists()
 
 
@@ -92,9 +89,7 @@ def test_too_many_messages_at_once_is_service_unavailable(caller, monkeypatch):
     assert not Challenge.objects.exists()
 
 
-def test_the_code_is_not_told_outside_a_demo(caller, settings, monkeypatch):
-    settings.DEMO = False
-    monkeypatch.setattr(sms, "_notify", lambda phone, text: None)
+def test_the_code_is_not_told_outside_a_demo(caller, real_outbox):
     assert caller.request_code(ALICE)["otp"] is None
 
 

@@ -41,7 +41,7 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
     digits = limits.admit_send(sent, hashes={digits: _hash(code, sent) for digits, code in drawn.items()})
     code = drawn[digits]
     try:
-        sms.send(sent.phone, sms.code_text(code, client.host))
+        sms.send(sms.Message(sent.phone, code, str(sent.id), host=client.host))
     except DomainError as error:
         sent.delete()  # nothing was sent: no limit counts it, and the earlier code still holds
         audit.code_not_sent(sent.phone, client.address, error.code)

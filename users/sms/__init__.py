@@ -1,70 +1,94 @@
-"""One function over the SMS gateway: the simulated one of a demo, or whatever SMS_URL names."""
+"""The message to a phone: its words, the routes it may take, and the gateways at their ends.
 
-import random
+`send` is all that services need. A message counts as sent unless it is known not to be.
+"""
+
 import threading
 import time
-from urllib.parse import quote
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection
-from django.utils.translation import gettext as _
 
-from users.errors import ServiceUnavailable, SMSNotSent
-from users.models import Message
+from users import audit
+from users.errors import RegionNotAllowed, ServiceUnavailable, SMSNotSent
+from users.sms import routes, texts
+from users.sms.gateways import Answer, Outcome
+from users.sms.message import Delivered, Message
 
-CONNECT_SECONDS = 3
-READ_SECONDS = 5
-# A home-made HTTP gateway may read the recipient from the title; anything else needs its place in the URL.
-_TITLED_SCHEMES = ("json://", "jsons://", "form://", "forms://", "xml://", "xmls://")
+__all__ = ["Delivered", "Message", "attempts", "require_gateway", "send"]
+
+SECONDS = 8.0  # for all routes together
+RETRY_SECONDS = 2  # where a gateway says nothing else
 
 _sending = threading.BoundedSemaphore(settings.SMS_MAX_SENDING)
 
 
-def send(phone: str, text: str) -> None:
-    """Blocks until the gateway has taken the message; a few seconds at most.
+def send(message: Message) -> Delivered:
+    """Blocks until a gateway has taken the message, or may have; eight seconds at most. Holds no database connection.
 
-    Holds no database connection meanwhile. Raises SMSNotSent, or ServiceUnavailable when too many are being sent.
+    Raises RegionNotAllowed when no route serves the phone's region, SMSNotSent when each has refused for certain, and
+    ServiceUnavailable when too many are being sent.
     """
+    refusals = []
+    with _one_of_many():
+        for route, answer in attempts(message):
+            if answer.outcome is not Outcome.REFUSED:
+                return Delivered(route.scheme, answer.channel, answer.code, _cost(answer, message))
+            refusals.append(answer)
+    if not refusals:
+        raise RegionNotAllowed()
+    raise SMSNotSent(retry_after=min(_wait(answer) for answer in refusals))
+
+
+def attempts(message: Message) -> Iterator[tuple[routes.Route, Answer]]:
+    """Ask one route after the other for as long as the caller goes on and there is time."""
+    deadline = time.monotonic() + SECONDS
+    for route in routes.for_message(message):
+        if not connection.in_atomic_block:
+            connection.close()  # back to the pool: others may use it while we wait
+        began = time.monotonic()
+        answer = route.ask(message, deadline)
+        _log(route, answer, time.monotonic() - began)
+        yield route, answer
+
+
+def require_gateway() -> None:
+    """Raises ValueError when the settings name no way to send a message, or words that cannot be one."""
+    routes.require_routes()
+    texts.require_texts()
+
+
+def _log(route: routes.Route, answer: Answer, seconds: float) -> None:
+    audit.route_answered(
+        route.scheme,
+        route.number,
+        answer.outcome,
+        why=answer.why,
+        status=answer.status,
+        channel=answer.channel,
+        seconds=seconds,
+    )
+
+
+@contextmanager
+def _one_of_many() -> Iterator[None]:
     if not _sending.acquire(blocking=False):
         raise ServiceUnavailable(retry_after=2)
     try:
-        if not connection.in_atomic_block:
-            connection.close()  # back to the pool: others may use it while we wait
-        deliver = _simulate if settings.DEMO else _notify
-        deliver(phone, text)
+        yield
     finally:
         _sending.release()
 
 
-def code_text(code: str, host: str) -> str:
-    """The message. Its last line lets the browser of that host fill the code in (WebOTP, origin-bound codes)."""
-    words = _("Zovi: %(code)s is your sign-in code. Tell it to nobody.") % {"code": code}
-    return f"{words}\n\n@{host} #{code}"
+def _cost(answer: Answer, message: Message) -> Decimal | None:
+    """The gateway's own word, else the list price of an SMS."""
+    if answer.cost is not None or answer.channel != "sms":
+        return answer.cost
+    return texts.cost(message.text, routes.region_of(message.phone))
 
 
-def require_gateway() -> None:
-    """Raises ValueError when SMS_URL names no gateway we could send through."""
-    if settings.SMS_URL and _gateway("+79136740000") is None:
-        raise ValueError("SMS_URL names no gateway: it must be one of apprise's URLs, with {phone} for the recipient")
-
-
-def _simulate(phone: str, text: str) -> None:
-    time.sleep(random.uniform(*settings.SMS_SIMULATED_DELAY))
-    Message.objects.deliver(phone, text)
-
-
-def _notify(phone: str, text: str) -> None:
-    gateway = _gateway(phone)
-    title = "" if "{phone}" in settings.SMS_URL else phone
-    if gateway is None or not gateway.notify(body=text, title=title):
-        raise SMSNotSent(retry_after=1)
-
-
-def _gateway(phone: str):
-    from apprise import Apprise  # takes a second to import, and a demo never needs it
-
-    if "{phone}" not in settings.SMS_URL and not settings.SMS_URL.lower().startswith(_TITLED_SCHEMES):
-        return None
-    url = settings.SMS_URL.replace("{phone}", quote(phone, safe=""))
-    url += ("&" if "?" in url else "?") + f"cto={CONNECT_SECONDS}&rto={READ_SECONDS}"
-    return Apprise.instantiate(url, suppress_exceptions=True)
+def _wait(answer: Answer) -> int:
+    return RETRY_SECONDS if answer.retry_after is None else answer.retry_after

@@ -14,7 +14,7 @@ from django.test import Client
 
 from project.sessions import SessionStore
 from tests.support.people import ALICE, BOB, wrong
-from users import errors, services, sms
+from users import errors, services
 from users.models import Activation, Challenge, Message, Session, User
 from users.pages import errand
 
@@ -177,12 +177,9 @@ def test_asking_too_soon_says_how_long_to_wait(page, sms_outbox, settings):
     assert len(sms_outbox) == 1
 
 
-def test_a_gateway_that_fails_is_a_503_beside_the_field(page, monkeypatch):
-    def broken(phone, text):
-        raise errors.SMSNotSent(retry_after=1)
-
-    monkeypatch.setattr(sms, "_simulate", broken)
-    refused = page.post("/send-code/", {"phone": ALICE})
+def test_a_gateway_that_fails_is_a_503_beside_the_field(page, refusing_gateway):
+    with refusing_gateway:
+        refused = page.post("/send-code/", {"phone": ALICE})
     assert refused.status_code == 503
     assert error_beside(refused, "phone").startswith(str(errors.SMSNotSent.detail))
     assert typed_in(refused, "phone") == ALICE
@@ -549,12 +546,9 @@ def test_the_inbox_keeps_the_newest_messages_only(db):
     assert [int(number) for number in re.findall(r"message (\d+)", words)] == list(range(229, 209, -1))
 
 
-def test_there_is_no_inbox_outside_a_demo(page, settings, monkeypatch):
-    settings.DEMO = False
-    sent = []
-    monkeypatch.setattr(sms, "_notify", lambda phone, text: sent.append(text))
+def test_there_is_no_inbox_outside_a_demo(page, real_outbox):
     page.post("/send-code/", {"phone": ALICE})
-    code = re.search(r"\d{4}", sent[0])[0]
+    code = code_in(real_outbox)
     assert code not in text_of(page.get("/verify-code/"))
     assert page.get("/dev/inbox/").status_code == 404
     assert not Message.objects.exists()

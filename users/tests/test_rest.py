@@ -7,7 +7,7 @@ from django.db import OperationalError
 from rest_framework.test import APIClient
 
 from tests.support.people import ALICE, BOB
-from users import errors, services, sms, tokens
+from users import errors, services, tokens
 from users.models import Activation, Challenge, Session, User
 
 pytestmark = pytest.mark.django_db
@@ -279,12 +279,9 @@ def test_a_wait_is_told_in_the_body_and_in_the_header(api, settings):
     assert answer["Retry-After"] == "60"
 
 
-def test_a_message_that_was_not_sent_is_503(api, monkeypatch):
-    def broken(phone, text):
-        raise errors.SMSNotSent(retry_after=1)
-
-    monkeypatch.setattr(sms, "_simulate", broken)
-    assert_refused(send(api), errors.SMSNotSent, retry_after=1)
+def test_a_message_that_was_not_sent_is_503(api, refusing_gateway):
+    with refusing_gateway:
+        assert_refused(send(api), errors.SMSNotSent, retry_after=2)
     assert not Challenge.objects.exists()
 
 

@@ -5,7 +5,7 @@ import pytest
 from django.db.models import F
 
 from tests.support.people import ALICE, BOB, wrong
-from users import codes, errors, services, sms
+from users import codes, errors, services
 from users.models import Challenge, Session, User
 
 pytestmark = pytest.mark.django_db
@@ -14,10 +14,6 @@ pytestmark = pytest.mark.django_db
 def sign_in(phone, browser):
     sent = services.request_code(phone=phone, client=browser)
     return services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser)
-
-
-def broken_gateway(phone, text):
-    raise errors.SMSNotSent(retry_after=1)
 
 
 def age(challenge: str, **by) -> None:
@@ -51,9 +47,7 @@ def test_the_second_sign_in_finds_the_same_user(browser):
     assert User.objects.count() == 1
 
 
-def test_the_code_is_not_shown_outside_demo(browser, settings, monkeypatch):
-    settings.DEMO = False
-    monkeypatch.setattr(sms, "_notify", lambda phone, text: None)
+def test_the_code_is_not_shown_outside_demo(browser, real_outbox):
     assert services.request_code(phone=ALICE, client=browser).otp is None
 
 
@@ -179,28 +173,22 @@ def test_at_most_three_codes_of_a_phone_are_open_and_the_oldest_gives_way(browse
         assert services.verify_code(code=one.otp, challenge=one.challenge, client=browser)
 
 
-def test_a_message_that_was_not_sent_takes_nothing_away(browser, settings, monkeypatch):
+def test_a_message_that_was_not_sent_takes_nothing_away(browser, settings, refusing_gateway):
     settings.OTP_SENDS_PER_IP = settings.OTP_SENDS_PER_PHONE
     earlier = services.request_code(phone=ALICE, client=browser)
 
-    gateway = sms._simulate
-    monkeypatch.setattr(sms, "_simulate", broken_gateway)
-    with pytest.raises(errors.SMSNotSent):
+    with refusing_gateway, pytest.raises(errors.SMSNotSent):
         services.request_code(phone=ALICE, challenge=earlier.challenge, client=browser)
-    monkeypatch.setattr(sms, "_simulate", gateway)
 
     assert Challenge.objects.count() == 1
     assert services.verify_code(code=earlier.otp, challenge=earlier.challenge, client=browser)
 
 
-def test_a_message_that_was_not_sent_starts_no_cooldown(browser, settings, monkeypatch):
+def test_a_message_that_was_not_sent_starts_no_cooldown(browser, settings, refusing_gateway):
     settings.OTP_RESEND_COOLDOWN = 60
 
-    gateway = sms._simulate
-    monkeypatch.setattr(sms, "_simulate", broken_gateway)
-    with pytest.raises(errors.SMSNotSent):
+    with refusing_gateway, pytest.raises(errors.SMSNotSent):
         services.request_code(phone=ALICE, client=browser)
-    monkeypatch.setattr(sms, "_simulate", gateway)
     assert services.request_code(phone=ALICE, client=browser)
 
 
