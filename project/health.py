@@ -10,6 +10,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from users import waiting
 from users.errors import ServiceUnavailable
 
 READY_WITHIN_SECONDS = 0.9
@@ -27,7 +28,7 @@ def livez(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when the database answers and holds every migration, else 503 within a second."""
     try:
-        ready = _asking.submit(_is_migrated).result(timeout=READY_WITHIN_SECONDS)
+        ready = waiting.result(_asking.submit(_is_migrated), within=READY_WITHIN_SECONDS)
     except (TimeoutError, Error):
         ready = False
     if ready:

@@ -1,115 +1,114 @@
-"""The production server: gunicorn with threads, and the embedded database for as long as it runs."""
+"""The production server: gunicorn's master, event loops for workers, and the embedded database for as long as it runs.
 
-import select
+A worker's event loop (uvicorn's) has the connections, and a few threads have Django: see connections.py, bridge.py and
+lanes.py.
+"""
+
+import asyncio
+import os
+import resource
 import signal
 import socket
 import sys
-import time
 from contextlib import suppress
+from functools import partial
 
+import uvicorn
+import uvloop
 from django.conf import settings
 from django.db import connections
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.base import Worker as GunicornWorker
 
 from project import localdb
+from project.bridge import Bridge
+from project.connections import Connection
 
-STAY_MILLISECONDS = 20
-HESITATION = 20e-6  # seconds
-PIECE = 64 * 1024  # bytes
+GRACEFUL_SECONDS = 23
+KEEP_ALIVE_SECONDS = 30
+TICK_SECONDS = 0.25
+MOST_PASSED_OVER = 5
 
 
-class Socket(socket.socket):
-    """Sends an answer in one piece, and is told to block only when it does not.
+class Loop(uvicorn.Server):
+    """uvicorn's server on sockets that other workers accept from, too."""
 
-    gunicorn sends head and body apart, and sets the mode anew for each request. Every such call lets another thread
-    have the interpreter, and to get it back costs more than the call.
-    """
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self._listeners = sockets or []
+        self._arriving: set[asyncio.Task] = set()
+        self._passed_over = 0
+        for listener in self._listeners:
+            listener.setblocking(False)
+            asyncio.get_running_loop().add_reader(listener, self._accept_or_pass, listener)
 
-    def __init__(self, fileno: int):
-        super().__init__(fileno=fileno)
-        super().setblocking(True)
-        self._held: bytearray | None = None
-
-    def setblocking(self, flag: bool) -> None:
-        if flag != self.getblocking():
-            super().setblocking(flag)
-
-    def hold(self) -> None:
-        """From now on keep what is sent, until `release` or a PIECE is full."""
-        self._held = bytearray()
-
-    def release(self) -> None:
-        held, self._held = self._held, None
-        if held and self.fileno() != -1:
-            super().sendall(held)
-
-    def sendall(self, data, flags: int = 0) -> None:
-        if self._held is None:
-            super().sendall(data, flags)
+    def _accept_or_pass(self, listener: socket.socket) -> None:
+        """All workers are woken for a new connection: the fewer one has, the sooner it takes it."""
+        if self._passed_over < min(len(self.server_state.connections), MOST_PASSED_OVER):
+            self._passed_over += 1
             return
-        self._held += data
-        if len(self._held) > PIECE:
-            self.release()
+        self._passed_over = 0
+        self._accept(listener)
 
-    def sendfile(self, *arguments, **options) -> int:
-        self.release()
-        return super().sendfile(*arguments, **options)
-
-
-def close(held: Socket) -> None:
-    """Say goodbye and go: what the client does with it is no reason to wait, as gunicorn would for two seconds."""
-    with suppress(OSError):
-        held.shutdown(socket.SHUT_WR)
-        for _ in range(16):  # what nobody has read would make the kernel drop the answer
-            if not held.recv(PIECE, socket.MSG_DONTWAIT):
-                break
-    held.close()
-
-
-class Worker(ThreadWorker):
-    """A thread stays with its connection for a moment, for the request that often follows at once.
-
-    gunicorn's own worker hands each request from its main thread to another and back, which costs a third of what a
-    request costs. As long as there are more threads than connections nobody waits for the one that stays.
-    """
-
-    def accept(self, listener) -> None:
-        """All processes wake for a new connection: the fewer one has, the sooner it takes it."""
-        time.sleep(min(self.nr_conns, 5) * HESITATION)
-        super().accept(listener)
-
-    def handle(self, conn: TConn) -> object:
-        if not conn.initialized:
-            conn.sock = Socket(conn.sock.detach())
-            conn.close = lambda graceful=False: close(conn.sock)
-        result = super().handle(conn)
-        while result is True and self.alive and self._asks_again(conn):
-            result = super().handle(conn)
-        return result
-
-    def handle_request(self, req, conn: TConn) -> object:
-        conn.sock.hold()
+    def _accept(self, listener: socket.socket) -> bool:
         try:
-            return super().handle_request(req, conn)
-        finally:
-            conn.sock.release()
-
-    def _asks_again(self, conn: TConn) -> bool:
-        if self.nr_conns >= self.cfg.threads or conn.is_http2 or conn.parser.unreader.buf.getvalue():
+            client, _address = listener.accept()
+        except OSError:  # another worker was faster, or the client has gone, or we have too many files open
             return False
-        poll = select.poll()
-        poll.register(conn.sock, select.POLLIN)
-        return bool(poll.poll(STAY_MILLISECONDS))
+        protocol = partial(Connection, self.config, self.server_state, {})
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(protocol, client))
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+        return True
 
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """When stopping, serve those too whom the socket let into its queue before it is closed."""
-        super().set_accept_enabled(enabled)
-        if not self.alive:
-            for listener in self.sockets:
-                while select.select([listener], [], [], 0)[0]:
-                    self.accept(listener)
-                listener.close()
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve those too whom the kernel let in before the last worker closed the socket."""
+        for listener in self._listeners:
+            asyncio.get_running_loop().remove_reader(listener)
+            while self._accept(listener):
+                pass
+            listener.close()
+        await asyncio.gather(*self._arriving)
+        await super().shutdown(sockets=[])
+
+
+class Worker(GunicornWorker):
+    def run(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            self._bridge = Bridge(self.wsgi, runner.get_loop())
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        config = uvicorn.Config(
+            self._bridge,
+            interface="asgi3",
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,  # who the client is, we read ourselves: users/clients.py
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        )
+        loop = Loop(config)
+        ticking = asyncio.create_task(self._tick(loop))
+        await loop.serve(self.sockets)
+        ticking.cancel()
+
+    async def _tick(self, loop: Loop) -> None:
+        while True:
+            self.notify()
+            if os.getppid() != self.ppid:  # nobody would ever stop us
+                loop.should_exit = True
+            for lane in self._bridge.lanes:
+                lane.refuse_those_who_waited()
+            for connection in list(loop.server_state.connections):
+                connection.look_after()
+            await asyncio.sleep(TICK_SECONDS)
 
 
 class Server(BaseApplication):
@@ -120,13 +119,10 @@ class Server(BaseApplication):
             else f"{settings.HOST}:{settings.PORT}",
             "workers": settings.WEB_CONCURRENCY,
             "worker_class": Worker,
-            "threads": settings.SERVER_THREADS,
-            "worker_connections": 2 * settings.SERVER_THREADS,
             "backlog": 4096,
             "preload_app": True,
-            "graceful_timeout": 25,
+            "graceful_timeout": GRACEFUL_SECONDS + 2,
             "timeout": 60,
-            "keepalive": 30,
             "loglevel": settings.LOG_LEVEL.lower(),
             "forwarded_allow_ips": "",  # who the client is, we read ourselves: users/clients.py
             "control_socket_disable": True,
@@ -153,6 +149,7 @@ def run(prepare=lambda: None) -> None:
         for connection in connections.all(initialized_only=True):
             connection.close()
             connection.close_pool()
+        allow_many_files()
         Server().run()
     except KeyboardInterrupt:
         sys.exit(0)
@@ -161,3 +158,10 @@ def run(prepare=lambda: None) -> None:
     finally:
         if settings.DATABASE_IS_EMBEDDED:
             localdb.release()
+
+
+def allow_many_files() -> None:
+    """Each connection is one."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # where hard is unlimited and the kernel's own limit is not
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -91,8 +91,6 @@ SMS_SUCCESS = env.text("SMS_SUCCESS")
 SMS_HOOK_SECRET = env.signing_secret("SMS_HOOK_SECRET")
 SMS_COST = env.costs("SMS_COST")
 SMS_SIMULATED_DELAY = env.seconds_range("SMS_SIMULATED_DELAY", "1-2")
-SERVER_THREADS = 1000  # a process; each SMS being sent occupies one, so there must be hundreds
-SMS_MAX_SENDING = SERVER_THREADS - 64  # a process; the rest keeps answering readers
 
 # --- PostgreSQL ----------------------------------------------------------------------------------------------------
 

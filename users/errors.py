@@ -189,6 +189,18 @@ class PayloadTooLarge(DomainError):
     detail = _("The request is too large.")
 
 
+class HeadTooLarge(PayloadTooLarge):
+    """Its address or headers are."""
+
+    status = 431
+
+
+class RequestTimeout(DomainError):
+    code = "request_timeout"
+    status = 408
+    detail = _("The request did not come in time.")
+
+
 class UnsupportedMediaType(DomainError):
     code = "unsupported_media_type"
     status = 415

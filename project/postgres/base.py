@@ -8,11 +8,9 @@ import os
 import queue
 import select
 import threading
-import time
 
 from django.conf import settings
-from django.core.signals import request_finished, request_started
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from django.db.utils import DatabaseErrorWrapper
@@ -22,6 +20,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Psycopg2Connection
 
 from project import localdb
+from users import waiting
 
 
 class PooledConnection(Psycopg2Connection):
@@ -34,21 +33,10 @@ class PooledConnection(Psycopg2Connection):
         self.prepared: set[str] = set()
 
 
-class _Request(threading.local):
-    """How long the request this thread serves has waited for connections so far; None outside of one."""
-
-    waited: float | None = None
-
-
-_request = _Request()
-request_started.connect(lambda **_: setattr(_request, "waited", 0.0), weak=False)
-request_finished.connect(lambda **_: setattr(_request, "waited", None), weak=False)
-
-
 class Pool:
     """At most `size` connections; a taker waits up to `patience` seconds, then gets OperationalError.
 
-    A request that needs several, one after the other, has that patience once: it must not hang for the sum.
+    The production server has no more threads than connections; other servers, and tests, may.
     """
 
     def __init__(self, connect, size: int, patience: float):
@@ -61,7 +49,8 @@ class Pool:
         """Nothing to do: connections are opened when they are first needed."""
 
     def getconn(self) -> PooledConnection:
-        self._wait()
+        if not self._slots.acquire(timeout=self._patience):
+            raise OperationalError("no database connection became free in time")
         try:
             while True:
                 try:
@@ -76,14 +65,6 @@ class Pool:
         except BaseException:
             self._slots.release()
             raise
-
-    def _wait(self) -> None:
-        started = time.monotonic()
-        got_one = self._slots.acquire(timeout=max(0.0, self._patience - (_request.waited or 0.0)))
-        if _request.waited is not None:
-            _request.waited += time.monotonic() - started
-        if not got_one:
-            raise OperationalError("no database connection became free in time")
 
     def putconn(self, connection: PooledConnection) -> None:
         try:
@@ -153,3 +134,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 # A fork must not talk over its parent's connections. (psycopg2 leaves another process's sockets alone on deletion.)
 os.register_at_fork(after_in_child=DatabaseWrapper._connection_pools.clear)
+
+
+def _require_nothing_held() -> None:
+    """Raises RuntimeError in a transaction, or with a connection of the pool: a wait would keep it from others.
+
+    The transaction that a test runs in is no one's but the test's, as in Django's own check for `durable`.
+    """
+    for connection in connections.all(initialized_only=True):
+        in_a_test = connection.atomic_blocks and connection.atomic_blocks[-1]._from_testcase
+        if connection.connection is not None and not in_a_test:
+            raise RuntimeError("waiting with a database connection in hand: close it first, outside of transactions")
+
+
+waiting.only_if(_require_nothing_held)

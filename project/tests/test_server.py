@@ -10,7 +10,6 @@ import pytest
 import requests
 
 from project import env
-from project.server import PIECE, Socket
 from tests.support.people import ALICE
 from tests.support.servers import Zovi, ours, wait_until
 
@@ -115,55 +114,3 @@ def test_commands_start_and_stop_the_database_they_need(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert ours(tmp_path) == []
-
-
-@pytest.fixture
-def line():
-    """A socket as the server holds it, and the client's end."""
-    servers, clients = socket.socketpair()
-    servers.setblocking(False)  # as gunicorn leaves it while nobody asks
-    clients.settimeout(5)
-    with Socket(servers.detach()) as held, clients:
-        yield held, clients
-
-
-def test_an_answer_leaves_in_one_piece(line):
-    server, client = line
-    server.hold()
-    for part in (b"head ", b"and body"):
-        server.sendall(part)
-    client.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        client.recv(1)
-    server.release()
-    assert client.recv(100) == b"head and body"
-    server.sendall(b"more")
-    assert client.recv(100) == b"more"
-
-
-def test_a_large_answer_does_not_wait_for_its_end(line):
-    server, client = line
-    server.hold()
-    server.sendall(b"x" * (PIECE + 1))
-    assert client.recv(PIECE + 1)
-
-
-def test_a_file_follows_its_head(line, tmp_path):
-    server, client = line
-    (tmp_path / "file").write_bytes(b"body")
-    server.hold()
-    server.sendall(b"head ")
-    with (tmp_path / "file").open("rb") as file:
-        server.sendfile(file)
-    server.release()
-    client.shutdown(socket.SHUT_WR)
-    server.close()
-    assert client.makefile("rb").read() == b"head body"
-
-
-def test_a_socket_blocks_when_told_and_only_then(line):
-    server, _client = line
-    for wanted in (True, True, False, False, True):
-        server.setblocking(wanted)
-        assert (os.get_blocking(server.fileno()), server.getblocking()) == (wanted, wanted)
-    assert os.get_blocking(server.fileno())

@@ -3,17 +3,14 @@
 `send` is all that services need. A message counts as sent unless it is known not to be.
 """
 
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import connection
 
 from users import audit
-from users.errors import RegionNotAllowed, ServiceUnavailable, SMSNotSent
+from users.errors import RegionNotAllowed, SMSNotSent
 from users.sms import routes, texts
 from users.sms.gateways import Answer, Outcome
 from users.sms.message import Delivered, Message
@@ -23,21 +20,18 @@ __all__ = ["Delivered", "Message", "attempts", "require_gateway", "send"]
 SECONDS = 8.0  # for all routes together
 RETRY_SECONDS = 2  # where a gateway says nothing else
 
-_sending = threading.BoundedSemaphore(settings.SMS_MAX_SENDING)
-
 
 def send(message: Message) -> Delivered:
-    """Blocks until a gateway has taken the message, or may have; eight seconds at most. Holds no database connection.
+    """Waits until a gateway has taken the message, or may have; eight seconds at most. Holds no database connection.
 
     Raises RegionNotAllowed when no route serves the phone's region, SMSNotSent when each has refused for certain, and
     ServiceUnavailable when too many are being sent.
     """
     refusals = []
-    with _one_of_many():
-        for route, answer in attempts(message):
-            if answer.outcome is not Outcome.REFUSED:
-                return Delivered(route.scheme, answer.channel, answer.code, _cost(answer, message))
-            refusals.append(answer)
+    for route, answer in attempts(message):
+        if answer.outcome is not Outcome.REFUSED:
+            return Delivered(route.scheme, answer.channel, answer.code, _cost(answer, message))
+        refusals.append(answer)
     if not refusals:
         raise RegionNotAllowed()
     raise SMSNotSent(retry_after=min(_wait(answer) for answer in refusals))
@@ -71,16 +65,6 @@ def _log(route: routes.Route, answer: Answer, seconds: float) -> None:
         channel=answer.channel,
         seconds=seconds,
     )
-
-
-@contextmanager
-def _one_of_many() -> Iterator[None]:
-    if not _sending.acquire(blocking=False):
-        raise ServiceUnavailable(retry_after=2)
-    try:
-        yield
-    finally:
-        _sending.release()
 
 
 def _cost(answer: Answer, message: Message) -> Decimal | None:

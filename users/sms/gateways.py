@@ -7,7 +7,6 @@ import json
 import random
 import re
 import sys
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -18,6 +17,7 @@ from urllib.parse import quote
 from django.conf import settings
 from standardwebhooks import Webhook
 
+from users import waiting
 from users.models import Message as InboxMessage
 from users.sms import transport
 from users.sms.message import Message
@@ -48,7 +48,7 @@ class Answer:
 
 
 def simulate(message: Message) -> Answer:
-    time.sleep(random.uniform(*settings.SMS_SIMULATED_DELAY))
+    waiting.sleep(random.uniform(*settings.SMS_SIMULATED_DELAY))
     InboxMessage.objects.deliver(message.phone, message.text)
     return Answer(Outcome.SENT)
 

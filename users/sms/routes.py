@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import phonenumbers
 from django.conf import settings
 
+from users import waiting
 from users.sms import gateways
 from users.sms.message import Message
 
@@ -38,8 +39,8 @@ class Route:
         if self.scheme == "simulated":
             return gateways.simulate(message)
         if self.is_hook:
-            return gateways.call_hook(self.url.removeprefix("hook+"), message, deadline)
-        return gateways.notify(self.url, message, deadline)
+            return waiting.result_of(gateways.call_hook, self.url.removeprefix("hook+"), message, deadline)
+        return waiting.result_of(gateways.notify, self.url, message, deadline)
 
 
 def all_of_them() -> tuple[Route, ...]:
