@@ -20,7 +20,7 @@ from django.http import HttpResponse
 from django.utils import translation
 
 from project.http import show_error
-from project.lanes import Lane, Resume, Turn
+from project.lanes import Lane, Turn
 from users import waiting
 from users.errors import DomainError, HeadTooLarge, ParseError, RequestTimeout, ServiceUnavailable
 
@@ -52,7 +52,6 @@ class Bridge:
         self._reading = lane("reading", threads=4)
         self._changing = lane("changing", threads=2)
         self._health = lane("health", threads=1)
-        self.lanes = [self._reading, self._changing, self._health]
         self._on_every_answer = self._headers_of_every_answer()
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
@@ -96,12 +95,16 @@ class Bridge:
         return {name: value for name, value in response.items() if name not in its_own}
 
     def _lane_for(self, environ: Environ, body: bytes) -> Lane:
-        """Who only reads never stands behind those who change something: they may wait for a lock, and come in crowds."""
+        """Who only reads never stands behind those who change something: these wait for locks, and come in crowds."""
         path = str(environ["PATH_INFO"])
         if path in HEALTH:
             return self._health
         is_query = path.startswith("/graphql") and b"mutation" not in body
         return self._reading if is_query or environ["REQUEST_METHOD"] in READS else self._changing
+
+    def refuse_those_who_waited(self) -> None:
+        for lane in (self._reading, self._changing, self._health):
+            lane.refuse_those_who_waited()
 
     async def _answer(self, environ: Environ, lane: Lane, scope: dict, send: Callable) -> None:
         exchange = Exchange(self._application, environ, self._loop)
@@ -117,7 +120,9 @@ class Bridge:
             await send({"type": "http.response.body", "body": piece})
 
 
-async def stream(exchange: "Exchange", piece: bytes, resume: Resume, scope: dict, send: Callable) -> None:
+async def stream(
+    exchange: "Exchange", piece: bytes, resume: waiting.Resume | None, scope: dict, send: Callable
+) -> None:
     """An answer in pieces. The next one is made when the client has taken the one before."""
     connection = scope["state"]["connection"]
     write = partial(send_piece, send)
@@ -149,11 +154,11 @@ class Exchange:
         self._application = application
         self._environ = environ
         self._loop = loop
-        self._said: asyncio.Future[tuple[bytes, Resume | None]] = loop.create_future()
+        self._said: asyncio.Future[tuple[bytes, waiting.Resume | None]] = loop.create_future()
 
     # On the event loop
 
-    async def said(self) -> tuple[bytes, Resume | None]:
+    async def said(self) -> tuple[bytes, waiting.Resume | None]:
         """A piece of the answer, and whom to ask for the next one, unless it was the last."""
         said = await self._said
         self._said = self._loop.create_future()
@@ -170,7 +175,7 @@ class Exchange:
         if not has_length and self.status not in WITHOUT_LENGTH:
             self.headers.append((b"content-length", b"%d" % len(body)))
 
-    def _say(self, piece: bytes, resume: Resume | None) -> None:
+    def _say(self, piece: bytes, resume: waiting.Resume | None) -> None:
         if not self._said.done():  # the server stops, and has cancelled it
             self._said.set_result((piece, resume))
 

@@ -80,7 +80,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         self._enter(Stage.NONE)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]
         """Who has asked and then only listens gets their answer."""
         if not self._is_answering() or self._stage is not Stage.NONE:
             return False
@@ -97,10 +97,15 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, error: DomainError) -> None:
         """Answer, and say goodbye; what comes meanwhile is read, or the kernel would drop the answer."""
+        unfinished = self.cycle if self._stage is Stage.BODY else None
         self._is_refused = True
         self._enter(Stage.NONE)
-        if self._is_answering():
+        if unfinished and not unfinished.response_started:
+            unfinished.disconnected = True
+            unfinished.message_event.set()  # who waits for the rest of it need not
+        elif self.cycle:
             self.cycle.keep_alive = False
+        if self._is_answering():
             return
         status, headers, body = self.app.refusal(self._environ(), error)
         head = b"".join(b"%b: %b\r\n" % header for header in headers)
@@ -115,16 +120,17 @@ class Connection(HttpToolsProtocol):
         return environ_of({"method": "GET", "raw_path": path, "headers": self.headers or []})
 
     def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        last = self.cycle
+        return bool(self.pipeline) or (last is not None and not (last.response_complete or last.disconnected))
 
     # What time it is
 
     def look_after(self) -> None:
         """Called every second or so."""
         stayed = self.loop.time() - self._since
-        if self._is_refused or (self._is_last and self._stage is Stage.NONE and not self._is_answering()):
-            if stayed > LINGER_SECONDS:
-                self.transport.abort() if self._is_refused else self.transport.close()
+        is_at_rest = self._stage is Stage.NONE and not self._is_answering()
+        if is_at_rest and (self._is_refused or self._is_last) and stayed > LINGER_SECONDS:
+            self.transport.close()
         elif self._stage is Stage.HEAD and stayed > HEAD_SECONDS:
             self._refuse(RequestTimeout())
         elif self._stage is Stage.BODY and stayed > BODY_SECONDS and not self._is_answering():

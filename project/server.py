@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -31,16 +32,45 @@ MOST_PASSED_OVER = 5
 
 
 class Loop(uvicorn.Server):
-    """uvicorn's server on sockets that other workers accept from, too."""
+    """uvicorn's server on sockets that other workers accept from, too. `each_moment` is called a few times a second."""
+
+    def __init__(self, bridge: Bridge, each_moment: Callable[["Loop"], None] = lambda loop: None):
+        super().__init__(
+            uvicorn.Config(
+                bridge,
+                interface="asgi3",
+                http=Connection,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,  # who the client is, we read ourselves: users/clients.py
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            )
+        )
+        self._bridge = bridge
+        self._each_moment = each_moment
+        self._passed_over = 0
+        self._arriving: set[asyncio.Task] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
         self._listeners = sockets or []
-        self._arriving: set[asyncio.Task] = set()
-        self._passed_over = 0
         for listener in self._listeners:
             listener.setblocking(False)
             asyncio.get_running_loop().add_reader(listener, self._accept_or_pass, listener)
+        self._moments = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
+            self._each_moment(self)
+            self._bridge.refuse_those_who_waited()
+            for connection in list(self.server_state.connections):
+                connection.look_after()
+            await asyncio.sleep(TICK_SECONDS)
 
     def _accept_or_pass(self, listener: socket.socket) -> None:
         """All workers are woken for a new connection: the fewer one has, the sooner it takes it."""
@@ -53,7 +83,7 @@ class Loop(uvicorn.Server):
     def _accept(self, listener: socket.socket) -> bool:
         try:
             client, _address = listener.accept()
-        except OSError:  # another worker was faster, or the client has gone, or we have too many files open
+        except OSError:  # another worker was faster, or the client has gone, or too many files are open
             return False
         protocol = partial(Connection, self.config, self.server_state, {})
         loop = asyncio.get_running_loop()
@@ -63,52 +93,27 @@ class Loop(uvicorn.Server):
         return True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve those too whom the kernel let in before the last worker closed the socket."""
+        """Serve those too whom the kernel has let in by the time the last worker closes the socket."""
         for listener in self._listeners:
             asyncio.get_running_loop().remove_reader(listener)
             while self._accept(listener):
                 pass
             listener.close()
-        await asyncio.gather(*self._arriving)
+        await asyncio.gather(*self._arriving, return_exceptions=True)
         await super().shutdown(sockets=[])
+        self._moments.cancel()
 
 
 class Worker(GunicornWorker):
     def run(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            self._bridge = Bridge(self.wsgi, runner.get_loop())
-            runner.run(self._serve())
+            loop = Loop(Bridge(self.wsgi, runner.get_loop()), self._report)
+            runner.run(loop.serve(self.sockets))
 
-    async def _serve(self) -> None:
-        config = uvicorn.Config(
-            self._bridge,
-            interface="asgi3",
-            http=Connection,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,  # who the client is, we read ourselves: users/clients.py
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        )
-        loop = Loop(config)
-        ticking = asyncio.create_task(self._tick(loop))
-        await loop.serve(self.sockets)
-        ticking.cancel()
-
-    async def _tick(self, loop: Loop) -> None:
-        while True:
-            self.notify()
-            if os.getppid() != self.ppid:  # nobody would ever stop us
-                loop.should_exit = True
-            for lane in self._bridge.lanes:
-                lane.refuse_those_who_waited()
-            for connection in list(loop.server_state.connections):
-                connection.look_after()
-            await asyncio.sleep(TICK_SECONDS)
+    def _report(self, loop: Loop) -> None:
+        self.notify()
+        if os.getppid() != self.ppid:  # nobody else would ever stop us
+            loop.should_exit = True
 
 
 class Server(BaseApplication):

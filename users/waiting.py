@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from threading import BoundedSemaphore
 from typing import ParamSpec, TypeVar
 
@@ -43,6 +44,7 @@ def sleep(seconds: float) -> None:
 def result_of(call: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
     """What a call returns that blocks, such as one to a gateway. Raises what it raises.
 
+    It is made on another thread: with the caller's context variables, but not in their language.
     Raises ServiceUnavailable when CALLS_AT_ONCE are being made already.
     """
     _check()
@@ -50,14 +52,13 @@ def result_of(call: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> R
         return call(*args, **kwargs)
     if not _free.acquire(blocking=False):
         raise ServiceUnavailable(retry_after=2)
-    future = _pool.submit(copy_context().run, call, *args, **kwargs)
+    future = _pool.submit(copy_context().run, partial(call, *args, **kwargs))
     future.add_done_callback(lambda _: _free.release())
     return result(future)
 
 
 def result(future: Future[Result], within: float | None = None) -> Result:
     """The result of a call that was submitted to a pool. Raises TimeoutError after `within` seconds."""
-    _check()
     if not _on_a_lane():
         return future.result(within)
 
@@ -75,6 +76,7 @@ def pause(arrange: Callable[[Resume], object]) -> object:
 
     `arrange` is called with `resume` on the event loop. Only for those who run on a lane, see project/lanes.py.
     """
+    _check()
     return getcurrent().parent.switch(arrange)
 
 

@@ -9,9 +9,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
-from users import services, sms
+from users import services
+from users.errors import ServiceUnavailable
 from users.models import Activation, Challenge, Session, User
 from users.rates import parse as rates
+from users.sms import gateways
 
 pytestmark = pytest.mark.django_db
 
@@ -78,11 +80,10 @@ def test_a_message_that_does_not_leave_is_sms_not_sent(caller, refusing_gateway)
 
 
 def test_too_many_messages_at_once_is_service_unavailable(caller, monkeypatch):
-    class Full:
-        def acquire(self, blocking):
-            return False
+    def full(message):
+        raise ServiceUnavailable(retry_after=2)
 
-    monkeypatch.setattr(sms, "_sending", Full())
+    monkeypatch.setattr(gateways, "simulate", full)
     answer = caller.request_code(ALICE)
     assert answer.refusal == ("service_unavailable", 503)
     assert answer.said == {"retry_after": 2}

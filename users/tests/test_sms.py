@@ -196,30 +196,3 @@ def test_more_senders_than_connections_wait_together(settings, monkeypatch):
         lambda number: services.request_code(phone=f"+7913000{number:04}", client=BROWSER),
     )
     assert {type(result).__name__ for result in results} == {"SentCode"}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_senders_beyond_the_bound_are_told_to_come_back(monkeypatch):
-    monkeypatch.setattr(sms, "_sending", threading.BoundedSemaphore(1))
-    entered, leave = threading.Event(), threading.Event()
-
-    def slow(message):
-        entered.set()
-        leave.wait(timeout=120)
-        return gateways.Answer(gateways.Outcome.SENT)
-
-    monkeypatch.setattr(gateways, "simulate", slow)
-
-    def act(number):
-        if number == 0:
-            return services.request_code(phone=ALICE, client=BROWSER)
-        entered.wait(timeout=120)
-        try:
-            return services.request_code(phone="+79130000001", client=BROWSER)
-        finally:
-            leave.set()
-
-    first, second = at_once(2, act)
-    assert type(first).__name__ == "SentCode"
-    assert isinstance(second, errors.ServiceUnavailable)
-    assert second.extra["retry_after"] == 2
