@@ -226,7 +226,7 @@ def test_a_graceful_stop_fails_no_request_that_was_let_in(zovi, figure):
 
 
 @pytest.mark.row("F6")
-def test_a_silent_gateway_is_given_up_costs_nothing_and_holds_no_reader_up(tmp_path, figure):
+def test_a_silent_gateway_is_given_up_counts_as_sent_and_holds_no_reader_up(tmp_path, figure):
     waiting_clients = 100 if FULL else 20
     with gateway_stand_in() as gateway, live.production(tmp_path, gateway.server_port, **live.NO_LIMITS) as zovi:
         gateway.delay = 10
@@ -243,12 +243,11 @@ def test_a_silent_gateway_is_given_up_costs_nothing_and_holds_no_reader_up(tmp_p
                 one.start()
             for one in waiting:
                 one.join()
-        assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "sms_not_sent")}
-        assert {answer.headers["Retry-After"] for answer in answers} == {"1"}
+        assert [answer.status_code for answer in answers] == [200] * waiting_clients
         slowest = max(answer.elapsed.total_seconds() for answer in answers)
         assert slowest < 10
         assert set(reading.statuses()) == {200}
-        assert live.query(zovi, "SELECT count(*) FROM users_challenge") == [(0,)]
+        assert live.query(zovi, "SELECT count(*) FROM users_challenge") == [(waiting_clients,)]
         figure(
             f"{waiting_clients} given up after ≤ {slowest:.1f} s; readers meanwhile p99 {reading.p99() * 1000:.0f} ms"
         )
