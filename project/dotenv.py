@@ -59,8 +59,8 @@ def _assignment(line: str) -> tuple[str, str]:
     return match["name"], match["literal"] or match["plain"] or ""
 
 
-def _check(name: str, found: Collection[str], names: Collection[str]) -> None:
-    if name in found:
+def _check(name: str, found: dict[str, str], names: Collection[str]) -> None:
+    if found.get(name):  # the example's empty line may stand above one's own
         raise ValueError("an earlier line gives the same name")
     if name not in names and not FOR_OTHERS.fullmatch(name):
         similar = difflib.get_close_matches(name.upper(), names, n=1)

@@ -25,9 +25,9 @@ def test_a_decision_has_its_date_and_says_why(decision):
 
 
 def test_make_help_and_the_documents_agree_on_the_commands():
-    known = set(re.findall(r"(?m)^([a-z]+):.* ## ", (env.ROOT / "Makefile").read_text()))
+    known = set(re.findall(r"(?m)^([a-z-]+):.* ## ", (env.ROOT / "Makefile").read_text()))
     for document in DOCUMENTS:
-        named = set(re.findall(r"(?:`|^)make ([a-z]+)", document.read_text(), re.MULTILINE))
+        named = set(re.findall(r"(?:`|^)make ([a-z-]+)", document.read_text(), re.MULTILINE))
         assert named - known == set(), document.name
 
 

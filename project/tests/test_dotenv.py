@@ -75,6 +75,7 @@ def test_another_encoding_refuses(read, encoding):
         f"={TOKEN}",
         TOKEN,
         f"DEMO={TOKEN}",
+        "DEMO=",
         f"SMS_ULR={TOKEN}",
         f"sms_url={TOKEN}",
         f"{TOKEN}={TOKEN}",
@@ -94,3 +95,7 @@ def test_a_slip_is_told_what_was_meant(read):
 def test_names_that_other_programs_look_for_pass(read):
     others = {"PGSSLROOTCERT": "a", "HTTPS_PROXY": "b", "COMPOSE_PROJECT_NAME": "c", "SITE": "d"}
     assert read("".join(f"{name}={value}\n" for name, value in others.items())) == others
+
+
+def test_a_line_of_ones_own_may_follow_the_examples_empty_one(read):
+    assert read("DEMO=\nSMS_URL=\nSMS_URL=x\n") == {"DEMO": "", "SMS_URL": "x"}

@@ -17,6 +17,7 @@ from tests.support.live import SECRETS, running
 from tests.support.servers import Zovi, ours
 
 ROLE = "stranger"
+RECIPE = (env.ROOT / "docs" / "deploy.md").read_text()
 
 
 def serve(tmp_path, **configuration) -> subprocess.CompletedProcess:
@@ -168,6 +169,17 @@ def test_a_log_that_would_hold_numbers_refuses_with_the_cure(tmp_path, foreign):
     assert all(setting in startup.QUIET_LOG[name] for name, setting in log_settings(foreign).items())
     with running(Zovi(tmp_path, DATABASE_URL=foreign, **REAL)):
         pass
+
+
+def test_the_recipe_quietens_the_log(foreign):
+    [line] = re.findall(r"(?m)^sudo -u postgres psql (-c \"ALTER ROLE zovi SET log.*)$", RECIPE)
+    superuser = psycopg2.connect(foreign.replace(ROLE, localdb.USER, 1))
+    superuser.autocommit = True
+    with superuser.cursor() as cursor:
+        for statement in re.findall(r'-c "(.*?)"', line):
+            cursor.execute(statement.replace("ROLE zovi", f"ROLE {ROLE}"))
+    superuser.close()
+    assert all(setting in startup.QUIET_LOG[name] for name, setting in log_settings(foreign).items())
 
 
 def test_whoever_knows_that_log_may_say_so(tmp_path, foreign):

@@ -59,7 +59,7 @@ def test_systemd_accepts_the_units(tmp_path):
 
 
 def test_plain_http_is_sent_to_tls(site):
-    answer = requests.get(f"{site.plain}/api/users/me/", headers={"Host": HOST}, allow_redirects=False, timeout=5)
+    answer = requests.get(f"{site.plain}/api/users/me/", headers={"Host": HOST}, allow_redirects=False, timeout=300)
     assert (answer.status_code, answer.headers["Location"]) == (308, f"https://{HOST}/api/users/me/")
 
 
@@ -98,6 +98,28 @@ def test_a_flood_from_one_address_is_damped_before_zovi(site):
     assert {answer.headers["Retry-After"] for answer in answers if answer.status_code == 429} == {"1"}
 
 
+def test_the_recipes_own_configuration_serves_with_the_limits_of_production(site):
+    """Nothing added but systemd's part: no variable that the recipe does not name."""
+    instance = debian.Instance(site.folder, {"ENV_FILE": str(site.env_file("recipe"))})
+    instance.start()
+    try:
+        phone, base = new_phone(), f"http://127.0.0.1:{instance.port}"
+        as_nginx = {"Host": HOST, "X-Forwarded-For": "127.6.0.1", "X-Forwarded-Proto": "https"}
+        sent = [
+            requests.post(f"{base}/api/users/send_otp/", json={"phone_number": phone}, headers=as_nginx, timeout=300)
+            for _ in range(2)
+        ]
+        assert [(answer.status_code, code_of(answer)) for answer in sent] == [
+            (200, None),
+            (429, "code_requested_too_soon"),
+        ]
+        assert sent[0].json()["resend_in"] == 60
+        assert len(site.texts_to(phone)) == 1
+    finally:
+        instance.stop()
+        instance.socket.close()
+
+
 # --- PgBouncer ---------------------------------------------------------------------------------------------------
 
 
@@ -112,6 +134,17 @@ def test_every_pooled_connection_has_the_options_zovi_asks_for(site, settings):
         with pytest.raises(psycopg2.errors.QueryCanceled):
             cursor.execute("SELECT pg_sleep(10)")
     connection.close()
+
+
+def test_a_pooler_without_a_word_of_it_refuses_to_start(site):
+    told = site.configuration(site.pooled_url)
+    instance = debian.Instance(site.folder, told | {"DATABASE_PREPARE": ""})
+    instance.socket.close()
+    [line] = instance.refuses().splitlines()
+    assert line == (
+        "zovi: refusing to start: a pooler such as PgBouncer stands before PostgreSQL, where prepared statements get"
+        " lost: set DATABASE_PREPARE=0"
+    )
 
 
 def test_a_hundred_visitors_share_a_few_connections(site):
@@ -241,7 +274,7 @@ def test_the_port_of_a_restarting_instance_refuses_nobody(site):
 
     def knock(_number):
         while not over.wait(0.01):
-            statuses.append(requests.get(f"http://127.0.0.1:{instance.port}/livez", timeout=40).status_code)
+            statuses.append(requests.get(f"http://127.0.0.1:{instance.port}/livez", timeout=300).status_code)
 
     def restart(_number):
         wait_until(lambda: len(statuses) > 20)
