@@ -28,7 +28,20 @@ BEGIN
 END $$;
 
 CREATE TRIGGER activation_is_counted AFTER INSERT OR DELETE ON users_activation
-    FOR EACH ROW EXECUTE FUNCTION users_count_referrals();
+    FOR EACH ROW WHEN (current_query() NOT ILIKE 'COPY %') EXECUTE FUNCTION users_count_referrals();
+
+-- pg_restore copies activations to inviters whose count has come with them: counted anew, not once more.
+CREATE FUNCTION users_recount_referrals() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE users_user
+        SET referrals_count = (SELECT count(*) FROM users_activation WHERE inviter_id = users_user.id)
+        WHERE id IN (SELECT inviter_id FROM copied);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER activations_are_recounted AFTER INSERT ON users_activation
+    REFERENCING NEW TABLE AS copied
+    FOR EACH STATEMENT WHEN (current_query() ILIKE 'COPY %') EXECUTE FUNCTION users_recount_referrals();
 
 -- The number of who came, on the activation. KEY SHARE makes a simultaneous change of the number wait, and this wait
 -- for it: neither can miss the other.
