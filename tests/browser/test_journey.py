@@ -1,5 +1,7 @@
 """Signing in and taking up an invitation: on a phone and a desk, with and without JavaScript, in both languages."""
 
+import re
+
 import pytest
 import zxingcpp
 from PIL import Image
@@ -76,18 +78,121 @@ def test_back_and_refresh_send_nothing(live_server, visit):
     zovi.enter_code(page, zovi.code_on_the_page(page))
 
 
-def test_a_pasted_message_gives_its_code(live_server, visit):
+STOPS = {  # while a page is on its way Chromium lets nobody look into the one that is there: it must do so by itself
+    "escape": "dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'}))",
+    "the button beside the address": "stop()",
+}
+
+
+@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
+@pytest.mark.parametrize("place", ["/send-code/", "/verify-code/", "/profile/delete/", "/profile/"])
+def test_a_form_that_was_stopped_while_it_was_sent_is_alive_again(live_server, visit, place, stop):
     page = visit.page
-    page.goto(f"{live_server.url}/")
-    zovi.ask_for_code(page, ALICE)
-    pasted = f"{zovi.code_on_the_page(page)[:2]} {zovi.code_on_the_page(page)[2:]}\n"
+    if place == "/verify-code/":
+        page.goto(f"{live_server.url}/send-code/")
+        zovi.ask_for_code(page, ALICE)
+    elif place.startswith("/profile/"):
+        zovi.sign_in(page, live_server.url, ALICE)
+    page.goto(f"{live_server.url}{place}")
+    for field in page.locator("form[data-busy] input[required]").all():
+        field.fill("+79136740012")
+    seen = page.evaluate(
+        f"""async () => {{
+            const button = [...document.querySelectorAll("form[data-busy] button[data-busy]")].at(-1);
+            const state = () => [button.textContent, button.ariaBusy, button.form.dataset.sent ?? null,
+                                 button.form.querySelector("[role=status]").textContent];
+            const before = state();
+            button.form.requestSubmit();
+            const during = state();
+            await new Promise((begun) => setTimeout(begun));
+            {stop};
+            while (button.ariaBusy) await new Promise((turn) => setTimeout(turn));
+            const after = state();
+            stop();
+            return [before, during, after, button.dataset.busy];
+        }}"""
+    )
+    before, during, after, words = seen
+    assert during == [words, "true", "yes", words]
+    assert before[:3] == after[:3] == [before[0], None, None]
+    assert after[3] == ""
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.locator("form[data-busy] button[data-busy]").last.click()
+
+
+PASTED = {
+    "with a space": "{0}{1} {2}{3}\n",
+    "the message": "Zovi: {0}{1}{2}{3} is your sign-in code.\n\n@localhost #{0}{1}{2}{3}",
+    "the message on one line": "Zovi: {0}{1}{2}{3} is your sign-in code. @localhost #{0}{1}{2}{3}",
+    "the message without its last line": "Zovi: {0}{1}{2}{3}, valid for 180 s. Never tell it. Call 88005553535.",
+    "a message with a year in it": "Shop 1999: code {0}{1}{2}{3}\n\n@shop.example #{0}{1}{2}{3}",
+}
+SCRIPTS = {"Arabic": "٠", "Persian": "۰", "full-width": "０"}
+
+
+def in_script(zero: str, code: str) -> str:
+    return "".join(chr(ord(zero) + int(digit)) for digit in code)
+
+
+def paste(page, text: str) -> None:
     page.evaluate(
         """text => { const data = new DataTransfer(); data.setData("text", text);
            document.getElementById("id_code").dispatchEvent(
              new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})) }""",
-        pasted,
+        text,
     )
+
+
+@pytest.mark.parametrize("pasted", PASTED.values(), ids=PASTED)
+def test_a_pasted_message_gives_its_code(live_server, visit, pasted):
+    page = visit.page
+    page.goto(f"{live_server.url}/")
+    zovi.ask_for_code(page, ALICE)
+    paste(page, pasted.format(*zovi.code_on_the_page(page)))
     page.wait_for_url("**/profile/")
+
+
+@pytest.mark.parametrize("zero", SCRIPTS.values(), ids=SCRIPTS)
+def test_digits_of_other_scripts_are_digits(live_server, visit, zero):
+    page = visit.page
+    page.goto(f"{live_server.url}/")
+    zovi.ask_for_code(page, ALICE)
+    page.fill("#id_code", in_script(zero, zovi.code_on_the_page(page)))
+    page.wait_for_url("**/profile/")
+
+
+def test_a_pasted_text_with_two_numbers_that_may_be_the_code_costs_no_try(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/")
+    zovi.ask_for_code(page, ALICE)
+    paste(page, "Shop 1999: code 2968")
+    assert page.input_value("#id_code") == ""
+    paste(page, "an older message: 123456")
+    assert page.input_value("#id_code") == "123456"
+    assert Challenge.objects.get().attempts == 0
+
+
+def test_a_code_is_taken_out_of_a_message_before_leaving_too(live_server, visit):
+    page = visit.page
+    zovi.sign_in(page, live_server.url, ALICE)
+    page.goto(f"{live_server.url}/profile/delete/")
+    page.click("form.again button")
+    page.wait_for_selector("#id_code")
+    code = zovi.code_on_the_page(page)
+    paste(page, f"Zovi: {code} is your sign-in code.\n\n@localhost #{code}")
+    assert page.input_value("#id_code") == code
+    assert page.url.endswith("/profile/delete/"), "nothing is deleted before the button is pressed"
+
+
+def test_without_scripts_the_page_says_when_another_code_may_be_asked_for(live_server, chromium, settings):
+    settings.OTP_RESEND_COOLDOWN = 60
+    context = chromium.new_context(java_script_enabled=False, locale="en", viewport=zovi.PHONE)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/")
+    zovi.ask_for_code(page, ALICE)
+    assert re.search(r"You can ask for another code in: (60|5\d) seconds", page.inner_text("form.again"))
+    zovi.picture(page, "verify-code-no-scripts")
+    context.close()
 
 
 def test_the_field_asks_for_what_phones_fill_in(live_server, visit):

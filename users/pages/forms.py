@@ -1,10 +1,14 @@
 """What the pages' forms hold: presence and size. What may be in a field, the services know."""
 
+import re
+
 from django import forms
 from django.core.validators import ProhibitNullCharactersValidator
 from django.utils.translation import gettext_lazy as _
 
 from users.errors import DomainError
+
+_NAMED_CODE = re.compile(r"@\S+ #([0-9]+)\s*$")
 
 
 class PageForm(forms.Form):
@@ -44,9 +48,14 @@ class SendCodeForm(PageForm):
 class VerifyCodeForm(PageForm):
     code = TextField(
         label=_("Code from the message"),
-        max_length=60,
+        max_length=300,  # people paste the whole of it
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}),
     )
+
+    def clean_code(self) -> str:
+        """A message's last line, which is for browsers, names the code: `@zovi.example #2968`."""
+        named = _NAMED_CODE.search(self.cleaned_data["code"])
+        return named[1] if named else self.cleaned_data["code"]
 
 
 class ResendCodeForm(VerifyCodeForm):

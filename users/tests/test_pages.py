@@ -215,6 +215,14 @@ def test_a_code_that_nobody_asked_for_is_refused_with_the_way_to_ask(page):
         assert 'href="/send-code/"' in refused.content.decode()
 
 
+@pytest.mark.parametrize("between", ["\n\n", ""], ids=["as it is", "as a browser pastes it into one line"])
+def test_the_whole_message_gives_its_code(page, sms_outbox, between):
+    page.post("/send-code/", {"phone": ALICE})
+    code = code_in(sms_outbox)
+    message = f"Zovi: {code} is your code for 1999 things.{between}@zovi.example #{code}"
+    assert page.post("/verify-code/", {"code": message}).headers["Location"] == "/profile/"
+
+
 def test_another_browser_cannot_use_the_code(page, sms_outbox):
     page.post("/send-code/", {"phone": ALICE})
     assert Client().post("/verify-code/", {"code": code_in(sms_outbox)}).status_code == 400

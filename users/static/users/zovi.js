@@ -36,12 +36,25 @@ for (const wait of all("[data-left]")) {
   countDown(Number(wait.dataset.left), (time) => { wait.textContent = time; }, () => { wait.parentElement.hidden = true; });
 }
 
-// While the server works: say so, and send once.
+// While the server works: say so, and send once, unless the visitor stops it.
+const MOST = 10_000; // ms; the server takes eight seconds at most
+let waiting = () => {}; // ends the wait for an answer
 for (const form of all("form[data-busy]")) {
+  const button = form.querySelector("button[data-busy]");
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "yes";
-    const button = form.querySelector("button[data-busy]");
+    const text = button?.textContent;
+    const timer = setTimeout(() => waiting(), MOST);
+    waiting = () => {
+      clearTimeout(timer);
+      delete form.dataset.sent;
+      waiting = () => {};
+      if (!button) return;
+      button.removeAttribute("aria-busy");
+      button.textContent = text;
+      say(button, "");
+    };
     if (!button) return undefined;
     button.setAttribute("aria-busy", "true");
     button.textContent = button.dataset.busy;
@@ -49,25 +62,41 @@ for (const form of all("form[data-busy]")) {
     return undefined;
   });
 }
+addEventListener("keydown", (event) => { if (event.key === "Escape") waiting(); });
+// The button beside the address stops a page too, and browsers that know this interface tell.
+globalThis.navigation?.addEventListener("navigate", (event) => {
+  if (!event.hashChange) event.signal.addEventListener("abort", () => waiting());
+});
 // Going back may bring a page as it was left; its seconds and its forms are of the past.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
+// Which of a text's numbers is the code of so many digits. Arabic, Persian and full-width digits end in their value.
+function codeIn(text, digits) {
+  const plain = text.replace(/[٠-٩۰-۹０-９]/g, (digit) => digit.charCodeAt(0) & 15);
+  const named = plain.match(/@\S+ #(\d+)\s*$/); // by a message's last line, which is for browsers
+  if (named) return named[1];
+  const fitting = new Set(plain.match(/\d+/g)?.filter((number) => number.length === digits));
+  if (fitting.size > 1) return ""; // only the reader can know
+  return [...fitting][0] ?? plain.replace(/\D/g, "").slice(0, 8);
+}
+
 const code = document.getElementById("id_code");
-if (code && document.querySelector("[data-code] .act")) {
-  const digits = Number(code.form.dataset.code);
-  const waiting = new AbortController();
+if (code?.form.dataset.code && code.form.querySelector(".act")) {
+  const { form } = code;
+  const digits = Number(form.dataset.code);
+  const listening = new AbortController();
   const take = (text) => {
-    code.value = text.replace(/\D/g, "").slice(0, 6);
-    if (code.value.length === digits && !code.form.dataset.sent) code.form.requestSubmit();
+    code.value = codeIn(text, digits);
+    if (code.value.length === digits && "atOnce" in form.dataset && !form.dataset.sent) form.requestSubmit();
   };
   code.addEventListener("input", () => take(code.value));
   code.addEventListener("paste", (event) => {
     event.preventDefault();
     take(event.clipboardData.getData("text"));
   });
-  code.form.addEventListener("submit", () => waiting.abort());
+  form.addEventListener("submit", () => listening.abort());
   if ("OTPCredential" in window) {
-    navigator.credentials.get({ otp: { transport: ["sms"] }, signal: waiting.signal })
+    navigator.credentials.get({ otp: { transport: ["sms"] }, signal: listening.signal })
       .then((message) => take(message.code), () => {});
   }
   code.select();
