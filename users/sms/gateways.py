@@ -3,17 +3,17 @@
 Each is asked once and says what it knows: sent, refused for certain, or, where no answer came, neither.
 """
 
-import json
 import random
 import re
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from urllib.parse import quote
 
+import orjson
 from django.conf import settings
 from standardwebhooks import Webhook
 
@@ -24,7 +24,8 @@ from users.sms.message import Message
 
 # A home-made HTTP gateway may read the recipient from the title; anything else needs its place in the URL.
 TITLED = {"json", "jsons", "form", "forms", "xml", "xmls"}
-CHANNEL = re.compile(r"[a-z][a-z_]{0,15}")
+CHANNEL = r"[a-z][a-z_]{0,15}"
+PRICE = r"[0-9]{1,6}(\.[0-9]{1,20})?"
 MOST_WAITING = 3600  # seconds of a gateway's Retry-After that are believed
 
 
@@ -97,7 +98,7 @@ def _scheme(url: str) -> str:
 def call_hook(url: str, message: Message, deadline: float) -> Answer:
     """Post a Standard Webhooks message; its signature says who wrote it and when."""
     written = datetime.now(UTC)
-    body = json.dumps(_payload(message, written), ensure_ascii=False)
+    body = orjson.dumps(_payload(message, written)).decode()
     name = f"msg_{message.challenge}"
     headers = {
         "Content-Type": "application/json",
@@ -133,43 +134,38 @@ def _payload(message: Message, written: datetime) -> dict:
 def _hook_answer(exchange: transport.Exchange, message: Message) -> Answer:
     """Nothing, or a JSON object whose fields can be what they are called; anything else is nonsense."""
     try:
-        said = json.loads(exchange.content or b"{}", parse_float=Decimal)
-        answer = _answer(exchange, is_taken=True, channel=_channel(said), code=_code(said, message), cost=_cost(said))
-    except (ValueError, TypeError, AttributeError):
+        return _answer(exchange, is_taken=True, **_said(exchange.content, message))
+    except ValueError:
         return _answer(exchange, is_taken=False)
-    return answer
 
 
-def _channel(said: dict) -> str:
-    channel = said.get("channel", "sms")
-    if not CHANNEL.fullmatch(channel):
-        raise ValueError("no word for a channel")
-    return channel
+def _said(content: bytes, message: Message) -> dict:
+    """Raises ValueError."""
+    said = orjson.loads(content or b"{}")
+    if not isinstance(said, dict):
+        raise ValueError("no object")
+    channel = _field(said, "channel", CHANNEL)
+    cost = _field(said, "cost", PRICE)
+    return {"channel": channel or "sms", "code": _code(said, message), "cost": Decimal(cost) if cost else None}
 
 
 def _code(said: dict, message: Message) -> str | None:
     """A phone that is guessed at gets long codes, and of ours: a caller's number is no secret source."""
-    code = said.get("code")
-    if code is None or code == message.code:
+    code = _field(said, "code", f"[0-9]{{{message.digits}}}")
+    if code in (None, message.code):
         return None
-    if not re.fullmatch(f"[0-9]{{{message.digits}}}", code) or message.digits > settings.OTP_DIGITS:
+    if message.digits > settings.OTP_DIGITS:
         raise ValueError("no code that could stand for ours")
     return code
 
 
-def _cost(said: dict) -> Decimal | None:
-    cost = said.get("cost")
-    if cost is None:
-        return None
-    if isinstance(cost, bool):
-        raise TypeError("no price")
-    try:
-        price = Decimal(cost)
-    except InvalidOperation:
-        raise ValueError("no price") from None
-    if not 0 <= price < 10**6:
-        raise ValueError("no price")
-    return price
+def _field(said: dict, name: str, form: str) -> str | None:
+    value = said.get(name)
+    if isinstance(value, int | float) and name == "cost":
+        value = str(value)
+    if value is not None and not (isinstance(value, str) and re.fullmatch(form, value)):
+        raise ValueError(f"{name} is nonsense")
+    return value
 
 
 # --- What an exchange means ----------------------------------------------------------------------------------------
