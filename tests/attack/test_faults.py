@@ -229,13 +229,13 @@ def test_a_graceful_stop_fails_no_request_that_was_let_in(zovi, figure):
 def test_a_silent_gateway_is_given_up_counts_as_sent_and_holds_no_reader_up(tmp_path, figure):
     waiting_clients = 100 if FULL else 20
     with gateway_stand_in() as gateway, live.production(tmp_path, gateway.server_port, **live.NO_LIMITS) as zovi:
-        gateway.delay = 10
+        gateway.delay = 300
         ready = live.rest("GET", f"{zovi.base}/readyz")
         answers: list[requests.Response] = []
 
         def send() -> None:
             body = {"phone_number": new_phone()}
-            answers.append(requests.post(f"{zovi.base}/api/users/send_otp/", json=body, timeout=30))
+            answers.append(requests.post(f"{zovi.base}/api/users/send_otp/", json=body, timeout=300))
 
         waiting = [threading.Thread(target=send) for _ in range(waiting_clients)]
         with live.Load(ready, 4) as reading:
@@ -245,9 +245,10 @@ def test_a_silent_gateway_is_given_up_counts_as_sent_and_holds_no_reader_up(tmp_
                 one.join()
         assert [answer.status_code for answer in answers] == [200] * waiting_clients
         slowest = max(answer.elapsed.total_seconds() for answer in answers)
-        assert slowest < 10
+        assert slowest < gateway.delay
         assert set(reading.statuses()) == {200}
-        assert live.query(zovi, "SELECT count(*) FROM users_challenge") == [(waiting_clients,)]
+        open_ones = "SELECT count(*) FROM users_challenge WHERE slot IS NOT NULL"
+        assert live.query(zovi, open_ones) == [(waiting_clients,)]
         figure(
             f"{waiting_clients} given up after ≤ {slowest:.1f} s; readers meanwhile p99 {reading.p99() * 1000:.0f} ms"
         )
