@@ -36,7 +36,7 @@ def real_outbox(sms_outbox, settings) -> list[tuple[str, str]]:
 @pytest.fixture
 def refusing_gateway():
     """While it is entered, no message is taken."""
-    refusal = gateways.Answer(gateways.Outcome.REFUSED, "status", 500)
+    refusal = gateways.Answer(gateways.Outcome.REFUSED, "http_error", 500)
     return mock.patch.object(routes.Route, "ask", return_value=refusal)
 
 

@@ -5,6 +5,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import connection
@@ -14,8 +15,9 @@ from users.errors import RegionNotAllowed, SMSNotSent
 from users.sms import routes, texts
 from users.sms.gateways import Answer, Outcome
 from users.sms.message import Delivered, Message
+from users.sms.texts import segments
 
-__all__ = ["Delivered", "Message", "attempts", "require_gateway", "send"]
+__all__ = ["Attempt", "Delivered", "Message", "attempts", "list_price", "require_gateway", "segments", "send"]
 
 SECONDS = 8.0  # for all routes together
 RETRY_SECONDS = 2  # where a gateway says nothing else
@@ -28,16 +30,26 @@ def send(message: Message) -> Delivered:
     ServiceUnavailable when too many are being sent.
     """
     refusals = []
-    for route, answer in attempts(message):
+    for attempt in attempts(message):
+        answer = attempt.answer
         if answer.outcome is not Outcome.REFUSED:
-            return Delivered(route.scheme, answer.channel, answer.code, _cost(answer, message))
+            return Delivered(attempt.route.scheme, answer.channel, answer.code, _cost(answer, message))
         refusals.append(answer)
     if not refusals:
         raise RegionNotAllowed()
     raise SMSNotSent(retry_after=min(_wait(answer) for answer in refusals))
 
 
-def attempts(message: Message) -> Iterator[tuple[routes.Route, Answer]]:
+@dataclass(frozen=True)
+class Attempt:
+    """A route that was asked, what it answered, and after how many seconds."""
+
+    route: routes.Route
+    answer: Answer
+    seconds: float
+
+
+def attempts(message: Message) -> Iterator[Attempt]:
     """Ask one route after the other for as long as the caller goes on and there is time."""
     deadline = time.monotonic() + SECONDS
     for route in routes.for_message(message):
@@ -45,8 +57,9 @@ def attempts(message: Message) -> Iterator[tuple[routes.Route, Answer]]:
             connection.close()  # back to the pool: others may use it while we wait
         began = time.monotonic()
         answer = route.ask(message, deadline)
-        _log(route, answer, time.monotonic() - began)
-        yield route, answer
+        attempt = Attempt(route, answer, time.monotonic() - began)
+        _log(attempt)
+        yield attempt
 
 
 def require_gateway() -> None:
@@ -55,22 +68,26 @@ def require_gateway() -> None:
     texts.require_texts()
 
 
-def _log(route: routes.Route, answer: Answer, seconds: float) -> None:
+def _log(attempt: Attempt) -> None:
+    answer = attempt.answer
     audit.route_answered(
-        route.scheme,
-        route.number,
+        attempt.route.scheme,
+        attempt.route.number,
         answer.outcome,
         why=answer.why,
         status=answer.status,
         channel=answer.channel,
-        seconds=seconds,
+        seconds=attempt.seconds,
     )
 
 
 def _cost(answer: Answer, message: Message) -> Decimal | None:
     """The gateway's own word, else the list price of an SMS."""
-    if answer.cost is not None or answer.channel != "sms":
-        return answer.cost
+    return answer.cost if answer.cost is not None or answer.channel != "sms" else list_price(message)
+
+
+def list_price(message: Message) -> Decimal | None:
+    """What SMS_COST says of it; None where that names neither its region nor all."""
     return texts.cost(message.text, routes.region_of(message.phone))
 
 

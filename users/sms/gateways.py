@@ -185,10 +185,10 @@ def _verdict(exchange: transport.Exchange, is_taken: bool) -> tuple[Outcome, str
     if exchange.status is None:
         return Outcome.REFUSED, exchange.failure or "not_asked"
     if exchange.status >= 300:
-        return Outcome.REFUSED, "redirect" if exchange.status < 400 else "status"
+        return Outcome.REFUSED, "redirect" if exchange.status < 400 else "http_error"
     if is_taken:
         return Outcome.SENT, ""
-    return (Outcome.REFUSED, "answer") if exchange.is_whole else (Outcome.UNKNOWN, "cut_short")
+    return (Outcome.REFUSED, "wrong_answer") if exchange.is_whole else (Outcome.UNKNOWN, "cut_short")
 
 
 def _seconds(retry_after: str) -> int | None:

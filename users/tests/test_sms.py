@@ -92,7 +92,7 @@ def test_a_gateway_that_is_silent_has_sent_it(gateway, monkeypatch, caplog):
 def test_a_gateway_that_refuses_is_an_error(gateway, status, caplog):
     gateway.status = status
     assert refused().extra == {"retry_after": 2}
-    assert outcome(caplog) == {"outcome": "refused", "why": "status", "status": status}
+    assert outcome(caplog) == {"outcome": "refused", "why": "http_error", "status": status}
 
 
 @pytest.mark.parametrize("status", REDIRECTS)
@@ -109,7 +109,7 @@ def test_an_answer_may_have_to_say_that_it_was_taken(gateway, settings, scheme, 
     settings.SMS_URL, settings.SMS_SUCCESS = gateway.url.replace("json", scheme), '"status":"OK"'
     gateway.body = b'{"status":"ERROR","reason":"no money"}'
     refused()
-    assert outcome(caplog) == {"outcome": "refused", "why": "answer", "status": 200}
+    assert outcome(caplog) == {"outcome": "refused", "why": "wrong_answer", "status": 200}
     gateway.body = b'{"status":"OK"}'
     sms.send(message())
 
@@ -125,7 +125,7 @@ def test_a_refusal_stays_one_however_slowly_it_is_explained(gateway, monkeypatch
     monkeypatch.setattr(sms, "SECONDS", 1.0)
     gateway.manner = dripping(status=500)
     refused()
-    assert outcome(caplog) == {"outcome": "refused", "why": "status", "status": 500}
+    assert outcome(caplog) == {"outcome": "refused", "why": "http_error", "status": 500}
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_one_that_answers_nonsense_has_failed_and_the_next_is_asked(hook, behind
     assert send() == sms.Delivered("json")
     assert (len(hook.posts), len(behind.posts)) == (1, 1)
     failed = next(record.facts for record in caplog.records if record.msg == "route_answered")
-    assert (failed["outcome"], failed["why"], failed["status"]) == ("refused", "answer", 200)
+    assert (failed["outcome"], failed["why"], failed["status"]) == ("refused", "wrong_answer", 200)
 
 
 def test_nonsense_alone_is_not_sent(hook):
