@@ -31,7 +31,7 @@ def said(*arguments) -> list[str]:
 def test_it_sends_a_message_and_says_what_each_route_answered(two):
     two[0].status = 503
     assert said("8 913 674-00-00") == [
-        "1 json: refused, status, status 503, … ms",
+        "1 json: refused, http_error, status 503, … ms",
         "2 form: sent, status 200, by sms, … ms",
     ]
     assert (len(two[0].posts), len(two[1].posts)) == (1, 1)
@@ -65,7 +65,7 @@ def test_a_dry_run_sends_nothing_and_counts(two, settings):
         "Zovi: 0421 is your sign-in code. Tell it to nobody.",
         "",
         "@zovi.example #0421",
-        "--- ru: 83 characters, 2 segments, costs 7.0",
+        "--- ru: 82 characters, 2 segments, costs 7.0",
         "Ваш код для входа на сайт Zovi: 0421. Никому его не говорите.",
         "",
         "@zovi.example #0421",
