@@ -3,8 +3,9 @@
 from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.templatetags.static import static
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
+
+from users.pages.brand import SHOWN
 
 # Pictures of both are data: URLs in their style sheets. (csp_update adds to the policy of the settings.)
 _PICTURES = ["data:"]
@@ -22,4 +23,4 @@ redoc = csp_update({"img-src": _PICTURES, "style-src": [_EMPTY_STYLE, _SCROLL_BA
 
 def favicon(request: HttpRequest) -> HttpResponse:
     """For what browsers ask for on their own, beside answers that are no pages."""
-    return redirect(static("users/icon.svg"))
+    return redirect(SHOWN.logo)

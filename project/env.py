@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from environ import Env
 
 from project import dotenv
+from users.brand import Brand
+from users.brand import read as read_brand
 from users.rates import Rate
 from users.rates import parse as parse_rates
 
@@ -119,6 +121,15 @@ def one_of(name: str, default: str, choices: set[str]) -> str:
 
 def folder(name: str, default: Path) -> Path:
     return (ROOT / text(name, str(default))).resolve()
+
+
+def brand(name: str) -> Brand:
+    """The looks in the folder of that name; none of their own where there is none."""
+    given = text(name)
+    try:
+        return read_brand(ROOT / given) if given else Brand()
+    except ValueError as error:
+        refuse(f"{name}: {error}")
 
 
 def rates(name: str, default: str) -> tuple[Rate, ...]:

@@ -1,6 +1,7 @@
 """The one settings file. Everything that differs between deployments comes from the environment, see .env.example."""
 
 import os
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +22,9 @@ if not DEMO and not SMS_URL:
 # What it is called, and under which address it is found; without one, under that of each request.
 SITE_NAME = env.line("SITE_NAME", "Zovi", most=40)
 SITE_URL = env.origin("SITE_URL")
+if SITE_URL.startswith("http://") and not DEMO and not env.is_loopback(urlsplit(SITE_URL).hostname or ""):
+    env.refuse("SITE_URL must be https outside a demo: people sign in where its links lead")
+BRAND = env.brand("BRAND_DIR")
 
 SECRET_KEY = env.secret("SECRET_KEY", DEMO)
 JWT_SECRET_KEY = env.secret("JWT_SECRET_KEY", DEMO)
@@ -33,7 +37,7 @@ if len({SECRET_KEY, JWT_SECRET_KEY, OTP_PEPPER}) < 3:
 JWT_SECRET_KEY_FALLBACKS = env.more_secrets("JWT_SECRET_KEY_FALLBACKS", DEMO)
 if {SECRET_KEY, OTP_PEPPER} & set(JWT_SECRET_KEY_FALLBACKS):
     env.refuse("JWT_SECRET_KEY_FALLBACKS must hold no secret that is for something else")
-JWT_ISSUER = env.text("JWT_ISSUER", "zovi")
+JWT_ISSUER = env.text("JWT_ISSUER", SITE_URL or "zovi")
 JWT_AUDIENCE = env.text("JWT_AUDIENCE", "zovi")
 
 HOST = env.text("HOST", "127.0.0.1").strip("[]")
@@ -167,6 +171,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "users.pages.brand.context",
             ]
         },
     }
@@ -265,7 +270,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Zovi",
+    "TITLE": SITE_NAME,
     "VERSION": _VERSION,
     "DESCRIPTION": "Sign in by phone, invite by code. Every error is `{detail, code}`; codes never change.",
     "LICENSE": {"name": "MIT", "url": "https://opensource.org/license/mit"},

@@ -1,5 +1,6 @@
 """The admin site: who comes in needs a password, and sees first what happened on each of the last days."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +18,7 @@ class LoginForm(AdminAuthenticationForm):
 
 
 class Site(admin.AdminSite):
-    site_header = site_title = "Zovi"
+    site_header = site_title = settings.SITE_NAME
     index_title = _("Administration")
     login_form = LoginForm
     index_template = "users/admin_index.html"

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
+from django.urls import reverse
 
 from users import clients
 
@@ -11,6 +12,16 @@ def client_of(request: HttpRequest) -> clients.Client:
     return clients.identify(
         request.META, host=split_domain_port(request.get_host())[0], trusted_proxies=settings.TRUSTED_PROXY_COUNT
     )
+
+
+def site_url(request: HttpRequest) -> str:
+    """Where people find us, whichever host this call came to."""
+    return settings.SITE_URL or f"{request.scheme}://{request.get_host()}"
+
+
+def invite_link(request: HttpRequest, code: str) -> str:
+    """What is passed on: as a link, as a QR code, on a card."""
+    return site_url(request) + reverse("invite", args=[code])
 
 
 def authorization_of(request: HttpRequest) -> str:

@@ -9,7 +9,7 @@ from project import docs
 from project import settings as ours
 from schema import graphiql
 from tests.support.people import ALICE
-from users import services, tokens
+from users import brand, services, tokens
 from users.errors import TooManyRequests
 
 pytestmark = pytest.mark.django_db
@@ -20,6 +20,7 @@ BROWSER = {"Accept": "text/html"}
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 ME = '{"query": "{ me { id } }"}'
 CODE = '{"query": "mutation { requestCode(phoneNumber: \\"+79136740000\\") { resendIn } }"}'
+MARK = brand.File(b"<svg/>", "image/svg+xml")
 LARGE = "x" * (ours.MAX_BODY_BYTES + 1)
 
 
@@ -64,6 +65,10 @@ ASKED = {
     "static file, head": ("HEAD", "/static/users/zovi.css", {}),
     "static file, unchanged": ("GET", "/static/users/zovi.css", {"again": True}),
     "static file, not found": ("GET", "/static/nothing.css", {}),
+    "brand": ("GET", f"/brand/{MARK.version}/logo.svg", {}),
+    "brand, unchanged": ("GET", f"/brand/{MARK.version}/logo.svg", {"again": True}),
+    "card": ("GET", "/i/{code}/card.png", {}),
+    "card, not found": ("GET", "/i/ZZZZZZ/card.png", {}),
     # documentation
     "description": ("GET", "/api/schema/", {}),
     "description, wrong method": ("POST", "/api/schema/", {}),
@@ -176,6 +181,13 @@ FILE = EVERYWHERE | {
     "content-language": None,
 }
 STYLES = FILE | {"access-control-allow-origin": "*", "content-type": 'text/css; charset="utf-8"', "last-modified": "…"}
+MARKED = EVERYWHERE | {
+    "cache-control": "public, max-age=31536000, immutable",
+    "content-length": None,
+    "content-security-policy": "default-src 'none'; sandbox; style-src 'unsafe-inline'",
+    "etag": "…",
+    "vary": "accept-language",
+}
 ANSWERED: dict[str, tuple[int, dict]] = {
     "page": (200, FORM_PAGE),
     "page, head": (200, FORM_PAGE),
@@ -206,6 +218,19 @@ ANSWERED: dict[str, tuple[int, dict]] = {
     "static file, head": (200, STYLES),
     "static file, unchanged": (304, FILE | {"content-length": None}),
     "static file, not found": (404, FORM_PAGE),
+    "brand": (200, MARKED | {"content-type": "image/svg+xml", "content-length": "n"}),
+    "brand, unchanged": (304, MARKED | {"content-length": "0"}),
+    "card": (
+        200,
+        EVERYWHERE
+        | {
+            "content-type": "image/png",
+            "etag": "…",
+            "vary": "accept-language",
+            "cache-control": "public, max-age=86400",
+        },
+    ),
+    "card, not found": (404, FORM_PAGE),
     "description": (
         200,
         EVERYWHERE
@@ -327,6 +352,8 @@ def answer(settings, monkeypatch, alice, browser):
             if name in how:
                 service = {"inbox": "inbox", "code": "request_code", "sessions": "get"}[name]
                 monkeypatch.setattr(target, service, how[name])
+        settings.BRAND = brand.Brand({"logo.svg": MARK})
+        address = address.format(code=alice.invite_code)
         headers = dict(how.get("headers", {}))
         if token:
             headers["Authorization"] = f"Bearer {tokens.issue(tokens.open_session(alice, browser)).access}"
@@ -339,7 +366,7 @@ def answer(settings, monkeypatch, alice, browser):
         if again:
             first = client.get(address)
             first.close()
-            headers["If-Modified-Since"] = first.headers["Last-Modified"]
+            headers["If-None-Match"] = first.headers["ETag"]
         send = getattr(client, method.lower())
         return send(address, body, headers=headers, secure=how.get("secure", False), **kind)
 

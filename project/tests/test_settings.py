@@ -45,6 +45,9 @@ def start(configuration: dict, statement="import django; django.setup(); print('
         DEMO | {"DEBUG": "1"},
         REAL | {"ALLOWED_HOSTS": "zovi.example", "CORS_ALLOWED_ORIGINS": "https://app.example,http://localhost:3000"},
         REAL | {"OTP_SENDS_PER_PHONE": "off", "OTP_DIGITS": "6"},
+        REAL | {"SITE_NAME": "Книги & Ко", "SITE_URL": "https://books.example/"},
+        REAL | {"SITE_URL": "http://127.0.0.1:8000"},
+        DEMO | {"SITE_URL": "http://books.example"},
     ],
 )
 def test_a_safe_configuration_starts(configuration):
@@ -77,6 +80,11 @@ def test_a_safe_configuration_starts(configuration):
         (REAL | {"CSRF_TRUSTED_ORIGINS": "https://*.example"}, "CSRF_TRUSTED_ORIGINS must not hold *"),
         (DEMO | {"CORS_ALLOWED_ORIGINS": "app.example"}, "CORS_ALLOWED_ORIGINS must hold origins"),
         (DEMO | {"CSRF_TRUSTED_ORIGINS": "https://app.example/path"}, "CSRF_TRUSTED_ORIGINS must hold origins"),
+        (DEMO | {"SITE_URL": "books.example"}, "SITE_URL must be an address"),
+        (DEMO | {"SITE_URL": "https://books.example/path"}, "SITE_URL must be an address without a path"),
+        (REAL | {"SITE_URL": "http://books.example"}, "SITE_URL must be https outside a demo"),
+        (DEMO | {"BRAND_DIR": "no/such/folder"}, "BRAND_DIR: there is no such folder"),
+        (DEMO | {"BRAND_DIR": "docs"}, "BRAND_DIR: the folder holds none of logo.svg, icon.png, theme.css"),
         (DEMO | {"DEMO": "maybe"}, "DEMO must be 0 or 1"),
         (DEMO | {"DEBUG": "maybe"}, "DEBUG must be 0 or 1"),
         (DEMO | {"PORT": "http"}, "PORT must be a whole number"),

@@ -19,7 +19,7 @@ class Export(visitor.SignedInOnly, View):
         return JsonResponse(
             kept,
             json_dumps_params={"indent": 2, "ensure_ascii": False},
-            headers={"Content-Disposition": 'attachment; filename="zovi.json"'},
+            headers={"Content-Disposition": 'attachment; filename="account.json"'},
         )
 
 

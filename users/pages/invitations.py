@@ -4,18 +4,24 @@ Opening it changes nothing for somebody who is signed in. It asks: otherwise any
 their one activation and hand their number to whoever owns the code.
 """
 
+import hashlib
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from django.views import View
+from django.views.decorators.http import require_safe
 
-from users import services
+from users import callers, services
 from users.errors import DomainError, InviteNotFound
 from users.models import User
 from users.pages import errand, visitor
 from users.pages.forms import SendCodeForm
+
+CARD_CACHED = "public, max-age=86400"
 
 
 class Invite(View):
@@ -26,7 +32,8 @@ class Invite(View):
         address = reverse("invite", args=[invitation.code])
         if request.path != address:
             return redirect(address)
-        response = render(request, "users/invite.html", {"invitation": invitation, "form": SendCodeForm()})
+        shown = {"invitation": invitation, "link": callers.invite_link(request, invitation.code)}
+        response = render(request, "users/invite.html", {**shown, "form": SendCodeForm()})
         if user is None:
             errand.note(request, response, invite=invitation.code)
         return response
@@ -41,6 +48,19 @@ class Invite(View):
         response = redirect("profile" if user else "home")
         errand.note(request, response, invite="")
         return response
+
+
+@require_safe
+def card(request: HttpRequest, code: str) -> HttpResponse:
+    """The picture for whoever shows the link, a messenger most of all. It is the same for everybody."""
+    from users.pages import cards  # Pillow takes 20 MB, and time, which a server spends when the first link is shown
+
+    invitation = services.invitation(invite_code=request.path, viewer=None)
+    picture = cards.png(invitation.code, callers.invite_link(request, invitation.code))
+    etag = f'"{hashlib.sha256(picture).hexdigest()[:16]}"'
+    headers = {"Cache-Control": CARD_CACHED, "ETag": etag}
+    response = HttpResponse(picture, content_type="image/png", headers=headers)
+    return get_conditional_response(request, etag=etag, response=response)
 
 
 def pending(request: HttpRequest) -> services.Invitation | None:

@@ -3,11 +3,10 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import View
 
-from users import services
+from users import callers, services
 from users.pages import pictures, visitor
 from users.pages.form_page import FormPage
 from users.pages.forms import ActivateForm
@@ -30,7 +29,7 @@ class Profile(visitor.SignedInOnly, FormPage):
     def context(self) -> dict[str, object]:
         user = self.request.visitor
         profile = services.profile_of(user=user)
-        link = self.request.build_absolute_uri(reverse("invite", args=[profile.invite_code]))
+        link = callers.invite_link(self.request, profile.invite_code)
         cursor = self.request.GET.get("cursor")
         return {
             "profile": profile,

@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.i18n import set_language
 
-from users.pages import account, inbox, invitations, profile, sign_in
+from users.pages import account, brand, inbox, invitations, profile, sign_in
 
 urlpatterns = [
     path("", sign_in.Start.as_view(), name="home"),
@@ -17,7 +17,9 @@ urlpatterns = [
     path("profile/delete/code/", account.SendConfirmation.as_view(), name="page_confirm_deletion"),
     path("logout/", sign_in.Logout.as_view(), name="page_logout"),
     path("i/<str:code>/", invitations.Invite.as_view(), name="invite"),
+    path("i/<str:code>/card.png", invitations.card, name="invite_card"),
     path("i/<path:code>", invitations.Invite.as_view()),
+    path("brand/<str:version>/<str:name>", brand.file, name="brand"),
     path("dev/inbox/", inbox.inbox, name="inbox"),
     path("language/", set_language, name="set_language"),
 ]
