@@ -190,6 +190,27 @@ def costs(name: str) -> dict[str, Decimal]:
     return found
 
 
+def ios_apps(name: str) -> list[str]:
+    """`ABCDE12345.com.example.app`: a team and a bundle, several by commas, as Apple writes app identifiers."""
+    given = words(name, [])
+    for app in given:
+        if not re.fullmatch(r"[A-Z0-9]{10}\.[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", app):
+            refuse(f"{name} must hold a team and a bundle, such as ABCDE12345.com.example.app")
+    return given
+
+
+def android_apps(name: str) -> dict[str, list[str]]:
+    """`com.example.app:14:6D:…`: a package and the SHA-256 of its certificate, several by commas, by package."""
+    found: dict[str, list[str]] = {}
+    for app in words(name, []):
+        package, _, fingerprint = app.partition(":")
+        is_package = re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)+", package, re.ASCII)
+        if not is_package or not re.fullmatch(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}", fingerprint):
+            refuse(f"{name} must hold a package and the 32 bytes of its certificate's SHA-256: com.example.app:14:6D:…")
+        found.setdefault(package, []).append(fingerprint.upper())
+    return found
+
+
 def signing_secret(name: str) -> str:
     """A secret as Standard Webhooks writes it: whsec_ and 24 to 64 bytes in base64. Nothing when it is not set."""
     given = text(name)

@@ -25,6 +25,8 @@ SITE_URL = env.origin("SITE_URL")
 if SITE_URL.startswith("http://") and not DEMO and not env.is_loopback(urlsplit(SITE_URL).hostname or ""):
     env.refuse("SITE_URL must be https outside a demo: people sign in where its links lead")
 BRAND = env.brand("BRAND_DIR")
+APP_LINKS_IOS = env.ios_apps("APP_LINKS_IOS")
+APP_LINKS_ANDROID = env.android_apps("APP_LINKS_ANDROID")
 
 SECRET_KEY = env.secret("SECRET_KEY", DEMO)
 JWT_SECRET_KEY = env.secret("JWT_SECRET_KEY", DEMO)

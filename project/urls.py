@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from project import docs, health, jwks
+from project import app_links, docs, health, jwks
 from schema.views import graphql
 
 urlpatterns = [
@@ -17,6 +17,8 @@ urlpatterns = [
     path("favicon.ico", docs.favicon),
     path("", include("users.pages.urls")),
     path(".well-known/jwks.json", jwks.jwks, name="jwks"),
+    path(".well-known/apple-app-site-association", app_links.apple),
+    path(".well-known/assetlinks.json", app_links.android),
     path("livez", health.livez),
     path("readyz", health.readyz),
 ]

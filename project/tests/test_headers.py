@@ -69,6 +69,7 @@ ASKED = {
     "brand, unchanged": ("GET", f"/brand/{MARK.version}/logo.svg", {"again": True}),
     "card": ("GET", "/i/{code}/card.png", {}),
     "card, not found": ("GET", "/i/ZZZZZZ/card.png", {}),
+    "app links": ("GET", "/.well-known/apple-app-site-association", {}),
     # documentation
     "description": ("GET", "/api/schema/", {}),
     "description, wrong method": ("POST", "/api/schema/", {}),
@@ -231,6 +232,7 @@ ANSWERED: dict[str, tuple[int, dict]] = {
         },
     ),
     "card, not found": (404, FORM_PAGE),
+    "app links": (200, JSON_ANSWER | {"cache-control": "public, max-age=3600"}),
     "description": (
         200,
         EVERYWHERE
@@ -353,6 +355,7 @@ def answer(settings, monkeypatch, alice, browser):
                 service = {"inbox": "inbox", "code": "request_code", "sessions": "get"}[name]
                 monkeypatch.setattr(target, service, how[name])
         settings.BRAND = brand.Brand({"logo.svg": MARK})
+        settings.APP_LINKS_IOS = ["ABCDE12345.com.example.app"]
         address = address.format(code=alice.invite_code)
         headers = dict(how.get("headers", {}))
         if token:

@@ -13,6 +13,7 @@ SECRETS = {"SECRET_KEY": "a" * 50, "JWT_SECRET_KEY": "b" * 50, "OTP_PEPPER": "c"
 REAL = {"SMS_URL": "json://localhost/{phone}", "DATABASE_URL": "postgres://localhost/zovi", **SECRETS}
 HOOK_SECRET = f"whsec_{'a' * 32}"
 DEMO = {"DEMO": "1", "DATABASE_URL": "postgres://localhost/zovi"}
+CERTIFICATE = ":".join(["AB"] * 32)
 EXAMPLE = env.ROOT / ".env.example"
 CONFIGURED = re.findall(r"(?m)^#? ?([A-Z_]+)=", EXAMPLE.read_text())
 EVERYTHING = """
@@ -48,6 +49,8 @@ def start(configuration: dict, statement="import django; django.setup(); print('
         REAL | {"SITE_NAME": "Книги & Ко", "SITE_URL": "https://books.example/"},
         REAL | {"SITE_URL": "http://127.0.0.1:8000"},
         DEMO | {"SITE_URL": "http://books.example"},
+        DEMO | {"APP_LINKS_IOS": "ABCDE12345.com.example.app, ABCDE12345.com.example.beta"},
+        DEMO | {"APP_LINKS_ANDROID": f"com.example.app:{CERTIFICATE},com.example.app:{CERTIFICATE.lower()}"},
     ],
 )
 def test_a_safe_configuration_starts(configuration):
@@ -85,6 +88,11 @@ def test_a_safe_configuration_starts(configuration):
         (REAL | {"SITE_URL": "http://books.example"}, "SITE_URL must be https outside a demo"),
         (DEMO | {"BRAND_DIR": "no/such/folder"}, "BRAND_DIR: there is no such folder"),
         (DEMO | {"BRAND_DIR": "docs"}, "BRAND_DIR: the folder holds none of logo.svg, icon.png, theme.css"),
+        (DEMO | {"APP_LINKS_IOS": "com.example.app"}, "APP_LINKS_IOS must hold a team and a bundle"),
+        (DEMO | {"APP_LINKS_IOS": "ABCDE12345.app"}, "APP_LINKS_IOS must hold a team and a bundle"),
+        (DEMO | {"APP_LINKS_ANDROID": "com.example.app"}, "APP_LINKS_ANDROID must hold a package"),
+        (DEMO | {"APP_LINKS_ANDROID": f"app:{CERTIFICATE}"}, "APP_LINKS_ANDROID must hold a package"),
+        (DEMO | {"APP_LINKS_ANDROID": f"com.example.app:{CERTIFICATE[3:]}"}, "APP_LINKS_ANDROID must hold a package"),
         (DEMO | {"DEMO": "maybe"}, "DEMO must be 0 or 1"),
         (DEMO | {"DEBUG": "maybe"}, "DEBUG must be 0 or 1"),
         (DEMO | {"PORT": "http"}, "PORT must be a whole number"),
