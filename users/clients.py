@@ -5,17 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 IPV6_HOUSEHOLD_BITS = 64  # the least a provider hands out (RFC 6177), so one customer is one address
+IPV6_SITE_BITS = 48  # the most one customer is given (RFC 6177)
 
 NOWHERE = "0.0.0.0"  # noqa: S104 -- the address of those who have none
 
 
 @dataclass(frozen=True)
 class Client:
-    """`address` is what limits count by: an IPv4 address, or the /64 network of an IPv6 one."""
+    """`address` is what limits count by: an IPv4 address, or the /64 network of an IPv6 one. `network`, the /48 around
+    it, is empty for IPv4."""
 
     address: str
     host: str = "localhost"
     user_agent: str = ""
+    network: str = ""
 
 
 def identify(meta: Mapping[str, str], *, host: str, trusted_proxies: int) -> Client:
@@ -24,20 +27,31 @@ def identify(meta: Mapping[str, str], *, host: str, trusted_proxies: int) -> Cli
     Each trusted proxy appends the address it saw to X-Forwarded-For, so with n proxies the n-th from the right is the
     client's; whatever stands left of it the client wrote itself.
     """
-    address = meta.get("REMOTE_ADDR", "")
+    written = meta.get("REMOTE_ADDR", "")
     if trusted_proxies:
         forwarded = [part.strip() for part in meta.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-        address = forwarded[-min(trusted_proxies, len(forwarded))] or address
-    return Client(address=_network(address), host=host, user_agent=meta.get("HTTP_USER_AGENT", "")[:200])
+        written = forwarded[-min(trusted_proxies, len(forwarded))] or written
+    user_agent = meta.get("HTTP_USER_AGENT", "")[:200]
+    address = _parse(written)
+    if address is None:
+        return Client(NOWHERE, host, user_agent)
+    if address.version == 4:
+        return Client(str(address), host, user_agent)
+    return Client(_around(address, IPV6_HOUSEHOLD_BITS), host, user_agent, _around(address, IPV6_SITE_BITS))
 
 
-def _network(address: str) -> str:
+def _parse(written: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """With or without port, brackets and zone: `192.0.2.1:5678`, `[2001:db8::1]:443`, `fe80::1%eth0`."""
+    if written.startswith("["):
+        written = written[1:].partition("]")[0]
+    elif written.count(":") == 1:
+        written = written.partition(":")[0]
     try:
-        parsed = ipaddress.ip_address(address.strip("[]").split("%")[0])
+        address = ipaddress.ip_address(written.partition("%")[0])
     except ValueError:  # a Unix socket has none
-        return NOWHERE
-    if parsed.version == 4:
-        return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, IPV6_HOUSEHOLD_BITS), strict=False).network_address)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _around(address: ipaddress.IPv6Address, bits: int) -> str:
+    return str(ipaddress.ip_network((address, bits), strict=False).network_address)

@@ -23,6 +23,17 @@ def test_without_proxies_no_header_is_believed():
         ("1.2.3.4, 203.0.113.9, 10.0.0.1", 2, "203.0.113.9"),
         ("203.0.113.9", 2, "203.0.113.9"),
         ("", 1, "198.51.100.7"),
+        ("203.0.113.9:5678", 1, "203.0.113.9"),
+        ("1.2.3.4:1, 203.0.113.9:2, 10.0.0.1:3", 2, "203.0.113.9"),
+        ("[2001:db8:1:2:3::1]:443", 1, "2001:db8:1:2::"),
+        ("[2001:db8:1:2:3::1]", 1, "2001:db8:1:2::"),
+        ("2001:db8:1:2:3::1", 1, "2001:db8:1:2::"),
+        ("[::ffff:203.0.113.9]:443", 1, "203.0.113.9"),
+        ("[fe80::1%eth0]:443", 1, "fe80::"),
+        ("unknown", 1, clients.NOWHERE),
+        ("[", 1, clients.NOWHERE),
+        (":", 1, clients.NOWHERE),
+        ("203.0.113.9\0", 1, clients.NOWHERE),
     ],
 )
 def test_with_n_proxies_the_nth_from_the_right_is_the_client(forwarded, proxies, seen):
@@ -42,3 +53,11 @@ def test_with_n_proxies_the_nth_from_the_right_is_the_client(forwarded, proxies,
 )
 def test_ipv6_counts_by_its_network(remote, seen):
     assert address(remote=remote) == seen
+
+
+@pytest.mark.parametrize(
+    ("remote", "network"),
+    [("2001:db8:1:2:3:4:5:6", "2001:db8:1::"), ("::ffff:203.0.113.9", ""), ("203.0.113.9", ""), ("", "")],
+)
+def test_ipv6_has_a_wider_network_too(remote, network):
+    assert clients.identify({"REMOTE_ADDR": remote}, host="zovi.example", trusted_proxies=0).network == network
