@@ -224,6 +224,14 @@ def signing_secret(name: str) -> str:
     return given
 
 
+def header_names(name: str) -> list[str]:
+    """Names of HTTP headers (RFC 9110, 5.1)."""
+    given = [word.lower() for word in words(name, [])]
+    if not all(re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", word) for word in given):
+        refuse(f"{name} must hold names of headers such as x-request-id")
+    return given
+
+
 def postgres(url: str) -> dict:
     """Django's settings for a database URL."""
     form = "DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name"

@@ -1,56 +1,63 @@
-"""What holds for every request, whichever door it comes to."""
+"""What holds for every request, and what pages pass beside Django's own middleware. The API's layer: api_chain.py."""
 
-import logging
 import sys
-from collections.abc import Callable
+from io import BytesIO
+from urllib.parse import urlsplit
 
-from corsheaders import middleware as cors
-from csp import middleware as csp
-from csp.constants import HEADER as CSP_HEADER
-from csp.utils import build_policy
+from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
-from django.contrib.auth import middleware as auth
-from django.contrib.messages import middleware as messages
-from django.contrib.sessions import middleware as sessions
+from django.core.exceptions import SuspiciousOperation
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.middleware import common, csrf, locale
+from django.middleware import common, csrf
 from django.shortcuts import render
 from django.utils import translation
-from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
-from whitenoise import middleware as whitenoise
 
-from schema.views import refusal as graphql_error
+from schema.http import refusal as graphql_error
+from users import callers
 from users.errors import (
     DomainError,
     Forbidden,
     NotFound,
     ParseError,
     PayloadTooLarge,
-    ServerError,
-    ServiceUnavailable,
     StaleForm,
+    UnsupportedMediaType,
 )
 
-logger = logging.getLogger(__name__)
 HEALTH = {"/livez", "/readyz"}
+_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
+_UNREADABLE = "unreadable"  # in the place of a content type
 
 
-def wants_json(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api/", "/graphql"))
+class Request(WSGIRequest):
+    """Django's, which a content type of any kind can reach: its own fails over some before anybody can refuse them."""
+
+    def _set_content_type_params(self, meta: dict) -> None:
+        try:
+            super()._set_content_type_params(meta)
+        except (LookupError, ValueError, SuspiciousOperation):  # it tries the query string with a charset, too
+            self.content_type, self._encoding = _UNREADABLE, None
+            self.content_params: dict[str, str] = {}
+
+
+def is_api(request: HttpRequest) -> bool:
+    """By `path_info`: under a prefix (SCRIPT_NAME) the API is where it always is."""
+    return request.path_info.startswith(("/api/", "/graphql"))
 
 
 def json_error(request: HttpRequest, error: DomainError) -> HttpResponse:
     """In the shape of the door that was knocked at."""
-    if request.path.startswith("/graphql"):
-        return graphql_error(error)
+    if request.path_info.startswith("/graphql"):
+        return graphql_error(request, error)
     return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
 
 def show_error(request: HttpRequest, error: DomainError) -> HttpResponse:
     """JSON for programs; for people a page in their language, which touches neither session nor database."""
-    if wants_json(request):
+    if is_api(request):
         return json_error(request, error)
     with translation.override(translation.get_language_from_request(request)):
         response = render(request, "users/error.html", {"error": error}, status=error.status)
@@ -59,143 +66,119 @@ def show_error(request: HttpRequest, error: DomainError) -> HttpResponse:
     return response
 
 
-class HeadersMiddleware:
-    """What every response carries beside what Django's SecurityMiddleware and django-csp add."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
-        # Nearly everything here is somebody's own; what is not says so itself, as static files do.
-        response.headers.setdefault("Cache-Control", "no-store")
-        if request.method == "HEAD" and not response.streaming:
-            response.content = b""  # its Content-Length stays; the server would drop a body, with a warning each time
-        return response
+# --- Bodies --------------------------------------------------------------------------------------------------------
 
 
-class CSPMiddleware(csp.CSPMiddleware):
-    """JSON gets the policy of the settings ready-made: writing it out took a ninth of a request's time. A page
-    gets its own from django-csp, because it may add to the policy (`csp_update`)."""
+def settle_body(request: HttpRequest) -> None:
+    """Make the body safe to read: within MAX_BODY_BYTES, in UTF-8, and its length known.
 
-    def __init__(self, get_response):
-        super().__init__(get_response)
-        self.ready_made = build_policy()
-
-    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        if response.headers.get("Content-Type") != "application/json":
-            return super().process_response(request, response)
-        response.headers.setdefault(CSP_HEADER, self.ready_made)
-        return response
-
-
-class BodyLimitMiddleware:
-    """Refuses a body over MAX_BODY_BYTES unread. (A body of undeclared length is never read: WSGI gives none.)"""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        declared = request.META.get("CONTENT_LENGTH") or "0"
-        if not declared.isdecimal() or int(declared) > settings.MAX_BODY_BYTES:
-            return show_error(request, PayloadTooLarge())
-        return self.get_response(request)
-
-
-class ForPages:
-    """Mixed into what only pages need. The API has no session, no cookie that counts, no messages and no files, so it
-    passes all such layers that lie together in one step."""
-
-    for_api: Callable[[HttpRequest], HttpResponse]
-
-    def __init__(self, get_response):
-        super().__init__(get_response)  # type: ignore[call-arg]
-        behind = getattr(get_response, "__wrapped__", None)  # Django wraps each layer
-        self.for_api = behind.for_api if isinstance(behind, ForPages) else get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.for_api(request) if wants_json(request) else super().__call__(request)
-
-
-class WhiteNoiseMiddleware(ForPages, whitenoise.WhiteNoiseMiddleware):
-    pass
-
-
-class SessionMiddleware(ForPages, sessions.SessionMiddleware):
-    pass
-
-
-class CsrfViewMiddleware(ForPages, csrf.CsrfViewMiddleware):
-    """Its check of the view itself stays on everywhere: a view of the API must say that it is exempt.
-
-    A sign-in in another tab makes every form that is open elsewhere a stale one. Where the browser itself says that
-    the form is of a page of ours, which no page of others can make it say, its token may be old.
+    Raises PayloadTooLarge, unread if its length was declared, UnsupportedMediaType, ParseError.
     """
-
-    def process_view(self, request: HttpRequest, *view) -> HttpResponse | None:
-        if settings.CSRF_COOKIE_NAME in request.COOKIES and _comes_from_our_page(request):
-            request._dont_enforce_csrf_checks = True  # as Django's test client says it
-        return super().process_view(request, *view)
-
-
-def _comes_from_our_page(request: HttpRequest) -> bool:
-    """By Fetch Metadata; by the Origin where there is none, as over plain HTTP."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site:
-        return site == "same-origin"
-    return request.headers.get("Origin") == f"{request.scheme}://{request.get_host()}"
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if not declared.isdecimal() or int(declared) > settings.MAX_BODY_BYTES:
+        raise PayloadTooLarge()
+    if request.content_type == _UNREADABLE:
+        raise UnsupportedMediaType()
+    if request.content_type in _FORMS and request.content_params.get("charset", "utf-8").lower() != "utf-8":
+        raise UnsupportedMediaType()
+    if not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META:
+        _take_undeclared(request)
 
 
-class AuthenticationMiddleware(ForPages, auth.AuthenticationMiddleware):
-    pass
+def _take_undeclared(request: HttpRequest) -> None:
+    """A chunked body, which the server has put together again; Django alone would read none of it."""
+    if not request.META.get("wsgi.input_terminated"):
+        raise ParseError()  # nobody can tell where it ends
+    body = request.META["wsgi.input"].read(settings.MAX_BODY_BYTES + 1)
+    if len(body) > settings.MAX_BODY_BYTES:
+        raise PayloadTooLarge()
+    request.META["CONTENT_LENGTH"], request._stream = str(len(body)), BytesIO(body)
 
 
-class MessageMiddleware(ForPages, messages.MessageMiddleware):
-    pass
+def refuse_foreign_form(request: HttpRequest) -> None:
+    """Any page can make its visitors post a form here, each from an address of their own; JSON it cannot, without
+    CORS. Raises Forbidden unless the form comes from our own pages, an allowed origin, or from no browser at all."""
+    if request.content_type in _FORMS and _is_foreign(request):
+        raise Forbidden()
 
 
-class RefusalMiddleware(ForPages, MiddlewareMixin):
-    """A refusal that no form took up becomes a page of its own."""
+def _is_foreign(request: HttpRequest) -> bool:
+    site, origin = request.META.get("HTTP_SEC_FETCH_SITE"), request.META.get("HTTP_ORIGIN")
+    if site in {"same-origin", "none"}:
+        return False
+    return not _is_allowed(request, origin) if origin else site == "cross-site"
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return show_error(request, exception) if isinstance(exception, DomainError) else None
+
+def _is_allowed(request: HttpRequest, origin: str) -> bool:
+    """As django-cors-headers and Django's CSRF check read their settings; the latter allows our own origin too."""
+    try:
+        written = urlsplit(origin)
+    except ValueError:
+        return False
+    by_cors = settings.CORS_ALLOW_ALL_ORIGINS or _cors.origin_found_in_white_lists(origin, written)
+    return by_cors or _csrf._origin_verified(request)
 
 
-class CorsMiddleware(cors.CorsMiddleware):
-    """Only a browser on another site names an origin; for everybody else there is nothing to decide."""
+_cors, _csrf = CorsMiddleware(lambda request: HttpResponse()), csrf.CsrfViewMiddleware(lambda request: HttpResponse())
+
+
+# --- What pages pass ------------------------------------------------------------------------------------------------
+
+
+class HeadersMiddleware:
+    """What every page carries beside what Django's SecurityMiddleware and django-csp add."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "HTTP_ORIGIN" in request.META or not wants_json(request):
-            return super().__call__(request)
         response = self.get_response(request)
-        patch_vary_headers(response, ("origin",))
-        return response
+        add_headers(response)
+        return without_body(request, response)
 
 
-class LocaleMiddleware(locale.LocaleMiddleware):
-    """No address here begins with a language, so none is looked for in it."""
+def add_headers(response: HttpResponse) -> None:
+    response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+    # Nearly everything here is somebody's own; what is not says so itself, as static files do.
+    response.headers.setdefault("Cache-Control", "no-store")
 
-    def process_request(self, request: HttpRequest) -> None:
-        translation.activate(translation.get_language_from_request(request))
-        request.LANGUAGE_CODE = translation.get_language()
 
-    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        patch_vary_headers(response, ("Accept-Language",))
-        response.headers.setdefault("Content-Language", translation.get_language())
-        return response
+def without_body(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """After a HEAD. Its Content-Length stays; the server would drop a body, with a warning each time."""
+    if request.method == "HEAD" and not response.streaming:
+        response.content = b""
+    return response
+
+
+class BodyMiddleware:
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            settle_body(request)
+        except DomainError as refusal:
+            return show_error(request, refusal)
+        return self.get_response(request)
 
 
 class CommonMiddleware(common.CommonMiddleware):
     """Adds a missing final slash for those who read; a POST would lose its body on the way."""
 
-    def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        if request.path in HEALTH:  # who asks for it knows the machine's address, not the site's name
-            return None
-        return super().process_request(request)
-
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:
         return request.method in {"GET", "HEAD"} and super().should_redirect_with_slash(request)
+
+
+class RefusalMiddleware(MiddlewareMixin):
+    """A refusal that no form took up becomes a page of its own."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, (DomainError, OperationalError, InterfaceError)):
+            return show_error(request, callers.refusal_of(exception))
+        return None
+
+
+# --- Django's handlers of errors, see urls.py -----------------------------------------------------------------------
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -216,6 +199,4 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django has logged the exception already; the client learns its code and nothing else."""
-    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
-        return show_error(request, ServiceUnavailable(retry_after=1))
-    return show_error(request, ServerError())
+    return show_error(request, callers.refusal_of(sys.exc_info()[1]))

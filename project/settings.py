@@ -3,6 +3,7 @@
 import os
 from urllib.parse import urlsplit
 
+from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
@@ -55,6 +56,8 @@ CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
 CORS_ALLOWED_ORIGINS = [_origin for _origin in CORS_ALLOWED_ORIGINS if _origin != "*"]
 CORS_URLS_REGEX = r"^/(api|graphql)/"
 CORS_EXPOSE_HEADERS = ["Retry-After"]
+_TRACING = ("traceparent", "tracestate", "baggage", "sentry-trace")  # which apps send without being asked
+CORS_ALLOW_HEADERS = sorted({*default_headers, *_TRACING, *env.header_names("CORS_ALLOW_HEADERS")})
 
 _IS_LOOPBACK_ONLY = all(env.is_loopback(_host) for _host in [HOST, *ALLOWED_HOSTS])
 DEBUG = env.flag("DEBUG")
@@ -146,22 +149,23 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
-MIDDLEWARE = [
+# What pages pass. Requests of the API pass one layer of their own instead, whichever way they leave it.
+PAGE_MIDDLEWARE = [
     "project.http.HeadersMiddleware",
-    "project.http.CSPMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "project.http.CorsMiddleware",
-    "project.http.WhiteNoiseMiddleware",
-    "project.http.SessionMiddleware",
-    "project.http.LocaleMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "project.http.CommonMiddleware",
-    "project.http.BodyLimitMiddleware",  # the next one may read the body
-    "project.http.CsrfViewMiddleware",
-    "project.http.AuthenticationMiddleware",
-    "project.http.MessageMiddleware",
+    "project.http.BodyMiddleware",  # the next one may read the body
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "project.http.RefusalMiddleware",
 ]
+MIDDLEWARE = ["project.api_chain.APIChain", *PAGE_MIDDLEWARE]
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
 TEMPLATES = [
@@ -227,8 +231,6 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_C
 LANGUAGE_COOKIE_SECURE = _IS_PUBLIC
 SESSION_COOKIE_AGE = REFRESH_TOKEN_TTL
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"  # a notice is no reason for a session's row
-# The check looks for the name alone; ours in project/http.py is the same for everything that is a page.
-SILENCED_SYSTEM_CHECKS = ["security.W003"]
 CSRF_FAILURE_VIEW = "project.http.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
@@ -256,18 +258,17 @@ CONTENT_SECURITY_POLICY = {
 
 _VERSION = "1.0.0"
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["users.rest.errors.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["users.rest.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": [
-        "users.rest.errors.JSONParser",
+        "users.rest.content.JSONParser",
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
-    "DEFAULT_RENDERER_CLASSES": ["users.rest.errors.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "users.rest.errors.AlwaysJSON",
+    "DEFAULT_RENDERER_CLASSES": ["users.rest.content.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "users.rest.content.FirstRenderer",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "ALLOWED_VERSIONS": [_VERSION],  # /api/schema/ puts the `version` it is asked for into a header
     "EXCEPTION_HANDLER": "users.rest.errors.show_error",
     "UNAUTHENTICATED_USER": None,
 }
@@ -284,6 +285,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True},
+    "PREPROCESSING_HOOKS": ["users.rest.openapi.add_plain_views"],
     "SORT_OPERATIONS": False,  # as in urls.py: in the order they are used
 }
 GRAPHENE = {"SCHEMA": "schema.documents.schema", "SCHEMA_OUTPUT": "schema/schema.graphql"}

@@ -2,7 +2,6 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 
 from project import app_links, docs, health, jwks
 from schema.views import graphql
@@ -10,7 +9,7 @@ from schema.views import graphql
 urlpatterns = [
     path("api/users/", include("users.rest.urls")),
     path("graphql/", graphql, name="graphql"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", docs.Description.as_view(), name="schema"),
     path("api/docs/swagger/", docs.swagger, name="swagger"),
     path("redoc/", docs.redoc, name="redoc"),
     path("admin/", admin.site.urls),

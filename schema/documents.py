@@ -27,17 +27,19 @@ class Refused(Exception):
         self.errors = errors
 
 
-def read(text: str, *, open_to_study: bool) -> DocumentNode:
-    """The document, ready to execute. `open_to_study`: introspection and suggestions are given. Raises Refused."""
+def read(text: str, *, introspection: bool) -> DocumentNode:
+    """The document, ready to execute. `introspection`: it may ask about the schema and is told what it may have meant.
+    Raises Refused.
+    """
     if len(text) > REMEMBERED_CHARACTERS:
-        return _read(text, open_to_study)
-    return _remembered(text, open_to_study)
+        return _read(text, introspection)
+    return _remembered(text, introspection)
 
 
-def _read(text: str, open_to_study: bool) -> DocumentNode:
+def _read(text: str, introspection: bool) -> DocumentNode:
     try:
         document = parse(text, max_tokens=rules.MAX_TOKENS)
-        errors = rules.excesses(document) or _validate(document, open_to_study)
+        errors = rules.limit_violations(document) or _validate(document, introspection)
     except GraphQLError as error:
         raise Refused(GraphQLParseFailed(), [error]) from None
     if errors:
@@ -45,14 +47,14 @@ def _read(text: str, open_to_study: bool) -> DocumentNode:
     return document
 
 
-def _validate(document: DocumentNode, open_to_study: bool) -> list[GraphQLError]:
-    closed = () if open_to_study else (NoSchemaIntrospectionCustomRule,)
+def _validate(document: DocumentNode, introspection: bool) -> list[GraphQLError]:
+    closed = () if introspection else (NoSchemaIntrospectionCustomRule,)
     return validate(
         schema.graphql_schema,
         document,
         (*closed, *specified_rules),
         max_errors=MAX_ERRORS,
-        hide_suggestions=not open_to_study,
+        hide_suggestions=not introspection,
     )
 
 

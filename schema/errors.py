@@ -3,11 +3,11 @@
 import logging
 import traceback
 
-from django.db import InterfaceError, OperationalError
 from graphene.utils.str_converters import to_camel_case
 from graphql import GraphQLError
 
-from users.errors import DomainError, GraphQLValidationFailed, ServerError, ServiceUnavailable
+from users import callers
+from users.errors import DomainError, GraphQLValidationFailed, ServerError
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +39,12 @@ def format_error(error: GraphQLError) -> dict:
 
 def _as_domain_error(error: GraphQLError) -> DomainError:
     cause = error.original_error
-    if isinstance(cause, DomainError):
-        return cause
-    if isinstance(cause, (OperationalError, InterfaceError)):
-        logger.error("the database does not answer: %s", type(cause).__name__)
-        return ServiceUnavailable(retry_after=1)
     if isinstance(cause, GraphQLError) and cause.nodes:  # an argument: null from a variable, where none may be
         return GraphQLValidationFailed()
-    _log(cause or error, error.path)
-    return ServerError()
+    refusal = callers.refusal_of(cause)
+    if isinstance(refusal, ServerError):
+        _log(cause or error, error.path)
+    return refusal
 
 
 def _log(cause: Exception, path: list | None) -> None:

@@ -1,29 +1,17 @@
-"""The GraphQL door: JSON over POST, one operation a request. Who is asking says the Authorization header alone."""
+"""The GraphQL door: one operation a request. Who is asking says the Authorization header alone."""
 
-from types import NoneType
-from typing import NamedTuple
-
-import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
-from graphql import ExecutionResult, GraphQLError, execute_sync
+from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationType, execute_sync, get_operation_ast
 
-from schema import documents, graphiql
-from schema.errors import format_error, show, show_refused
+from schema import documents, graphiql, http
+from schema.errors import format_error, show_refused
 from schema.execution import Execution
 from users import callers, services, tokens
 from users.clients import Client
-from users.errors import (
-    DomainError,
-    GraphQLValidationFailed,
-    InvalidInput,
-    JSONOnly,
-    MethodNotAllowed,
-    ParseError,
-)
+from users.errors import DomainError, GraphQLValidationFailed, MethodNotAllowed
 from users.models import User
 
 
@@ -55,60 +43,31 @@ class Context:
         return callers.challenge_of(self._request, given)
 
 
-_MEMBERS: dict[str, type | tuple[type, ...]] = {
-    "query": str,
-    "variables": (dict, NoneType),
-    "operationName": (str, NoneType),
-}
-
-
-class Asked(NamedTuple):
-    query: str
-    variables: dict | None
-    operation_name: str | None
-
-
 # A page of another site can neither send JSON here unasked nor set the header that gives identity: nothing to forge.
 @csrf_exempt
 def graphql(request: HttpRequest) -> HttpResponse:
-    """POST: execute. GET by a browser, in a demo: GraphiQL."""
+    """Execute what came by POST, or a query by GET. For a browser, in a demo: GraphiQL."""
     if settings.DEMO and request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
         return graphiql.page(request)
-    if request.method != "POST":
-        return refusal(MethodNotAllowed(), {"Allow": "POST"})
+    asked = http.read(request)
     try:
-        asked = _read(request)
-    except DomainError as error:
-        return refusal(error)
-    return _execute(asked, Context(request))
-
-
-def refusal(error: DomainError, headers: dict[str, str] | None = None) -> HttpResponse:
-    """The answer to a request that never came to be executed."""
-    return _json({"errors": [show(error)]}, status=error.status, headers=error.headers() | (headers or {}))
-
-
-def _read(request: HttpRequest) -> Asked:
-    """Raises JSONOnly, ParseError, InvalidInput."""
-    if request.content_type != "application/json":
-        raise JSONOnly()
-    try:
-        body = orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        raise ParseError() from None
-    if not isinstance(body, dict):  # an array would be a batch: each of its operations a try of its own
-        raise ParseError()
-    wrong = [name for name, kind in _MEMBERS.items() if not isinstance(body.get(name), kind)]
-    if wrong:
-        raise InvalidInput(fields={name: [_("This is missing or has a wrong type.")] for name in wrong})
-    return Asked(body["query"], body.get("variables"), body.get("operationName"))
-
-
-def _execute(asked: Asked, context: Context) -> HttpResponse:
-    try:
-        document = documents.read(asked.query, open_to_study=settings.DEMO)
+        document = documents.read(asked.query, introspection=settings.DEMO)
     except documents.Refused as refused:
-        return _refuse(refused.meaning, refused.errors)
+        return _refuse(request, refused.meaning, refused.errors)
+    if request.method == "GET":
+        _refuse_to_change(document, asked)
+    return _execute(request, document, asked)
+
+
+def _refuse_to_change(document: DocumentNode, asked: http.Asked) -> None:
+    """Raises MethodNotAllowed for a mutation: browsers and proxies take a GET to be harmless."""
+    operation = get_operation_ast(document, asked.operation_name)
+    if operation and operation.operation is OperationType.MUTATION:
+        raise MethodNotAllowed(allowed=("POST",))
+
+
+def _execute(request: HttpRequest, document: DocumentNode, asked: http.Asked) -> HttpResponse:
+    context = Context(request)
     result = execute_sync(
         documents.schema.graphql_schema,
         document,
@@ -120,8 +79,8 @@ def _execute(asked: Asked, context: Context) -> HttpResponse:
         hide_suggestions=not settings.DEMO,
     )
     if result.errors and any(error.path is None for error in result.errors):  # nothing ran: variables, operationName
-        return _refuse(GraphQLValidationFailed(), result.errors)
-    response = _json(_body(result))
+        return _refuse(request, GraphQLValidationFailed(), result.errors)
+    response = http.answer(request, _body(result))
     if context.sent_challenge:
         callers.keep_challenge(response, context.sent_challenge)
     return response
@@ -133,9 +92,5 @@ def _body(result: ExecutionResult) -> dict:
     return {"data": result.data}
 
 
-def _refuse(meaning: DomainError, errors: list[GraphQLError]) -> HttpResponse:
-    return _json({"errors": [show_refused(error, meaning) for error in errors]}, status=meaning.status)
-
-
-def _json(body: dict, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    return HttpResponse(orjson.dumps(body), "application/json", status, headers=headers)
+def _refuse(request: HttpRequest, meaning: DomainError, errors: list[GraphQLError]) -> HttpResponse:
+    return http.answer(request, {"errors": [show_refused(error, meaning) for error in errors]}, meaning.status)

@@ -1,11 +1,17 @@
-"""What every door reads from a request, and leaves with its caller, in the same way."""
+"""What every door reads from a request, leaves with its caller, and tells them of a failure, in the same way."""
+
+import logging
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.urls import reverse
 
 from users import clients
+from users.errors import DomainError, ServerError, ServiceUnavailable
+
+logger = logging.getLogger(__name__)
 
 
 def client_of(request: HttpRequest) -> clients.Client:
@@ -43,3 +49,13 @@ def keep_challenge(response: HttpResponse, challenge: str) -> None:
         samesite="Lax",
         secure=settings.CHALLENGE_COOKIE_SECURE,
     )
+
+
+def refusal_of(failure: BaseException | None) -> DomainError:
+    """What a failure means to a caller. A database that does not answer may be back in a moment."""
+    if isinstance(failure, DomainError):
+        return failure
+    if isinstance(failure, (OperationalError, InterfaceError)):
+        logger.error("the database does not answer: %s", type(failure).__name__)
+        return ServiceUnavailable(retry_after=1)
+    return ServerError()

@@ -4,6 +4,7 @@ Services raise these; each door has one place that shows them.
 """
 
 import math
+from collections.abc import Iterable
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -181,6 +182,13 @@ class MethodNotAllowed(DomainError):
     code = "method_not_allowed"
     status = 405
     detail = _("This address does not take this method.")
+
+    def __init__(self, *, allowed: Iterable[str] = ()):
+        super().__init__()
+        self.allowed = ", ".join(allowed)
+
+    def headers(self) -> dict[str, str]:
+        return {"Allow": self.allowed} if self.allowed else {}
 
 
 class PayloadTooLarge(DomainError):

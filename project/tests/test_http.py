@@ -1,14 +1,17 @@
 """What every response carries, and what an error looks like on a page."""
 
+import json
 import re
 
 import pytest
+import yaml
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
+from django.utils.translation import get_language
 
-from project import http
+from project import docs, http
 from users.errors import NotFound, TooManyRequests
 from users.pages import inbox
 
@@ -23,7 +26,6 @@ ADDRESSES = [
     "/api/docs/swagger/",
     "/api/docs/swagger/?script=",
     "/redoc/",
-    "/api/schema/",
     "/api/users/me/",
     "/api/nothing/",
     "/livez",
@@ -125,8 +127,42 @@ def test_a_page_that_is_asked_for_too_often_says_how_long_to_wait(page, monkeypa
     assert '<span data-left="1801">31 minutes</span>' in response.content.decode()
 
 
-def test_the_schema_can_be_read_more_than_once(page):
-    assert [page.get("/api/schema/").status_code for _ in range(3)] == [200, 200, 200]
+def test_the_description_is_made_once_for_each_format_and_language(page, monkeypatch):
+    docs._made.cache_clear()
+    made = []
+    monkeypatch.setattr(docs.SchemaGenerator, "get_schema", lambda self, **_: made.append(get_language()) or {})
+    for _ in range(3):
+        for language in ("en", "ru"):
+            for accept in ("*/*", "application/json"):
+                page.get("/api/schema/", headers={"Accept": accept, "Accept-Language": language})
+    assert made == ["en", "en", "ru", "ru"]
+    docs._made.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "kind"),
+    [
+        ("*/*", "", "application/vnd.oai.openapi"),
+        ("text/html,*/*;q=0.8", "", "application/vnd.oai.openapi"),
+        ("text/html", "", "application/vnd.oai.openapi"),
+        ("application/json", "", "application/vnd.oai.openapi+json"),
+        ("application/vnd.oai.openapi+json", "", "application/vnd.oai.openapi+json"),
+        ("*/*", "?format=json", "application/vnd.oai.openapi+json"),
+    ],
+)
+def test_the_description_comes_in_json_for_those_who_ask(page, accept, query, kind):
+    response = page.get(f"/api/schema/{query}", headers={"Accept": accept})
+    assert response.headers["Content-Type"] == f"{kind}; charset=utf-8"
+    read = json.loads if "json" in kind else yaml.safe_load
+    assert read(response.content)["paths"]["/api/users/me/"]["get"]["operationId"] == "me"
+
+
+def test_whoever_has_the_description_is_told_that_it_is_still_the_same(page):
+    first = page.get("/api/schema/")
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = page.get("/api/schema/", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert page.get("/api/schema/", headers={"If-None-Match": '"another"'}).status_code == 200
 
 
 @pytest.mark.parametrize("version", ["%00", "%0a", "%22", "9"])

@@ -81,6 +81,7 @@ def test_a_safe_configuration_starts(configuration):
         (REAL | {"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must not hold *"),
         (REAL | {"CORS_ALLOWED_ORIGINS": "*"}, "CORS_ALLOWED_ORIGINS must not hold *"),
         (REAL | {"CSRF_TRUSTED_ORIGINS": "https://*.example"}, "CSRF_TRUSTED_ORIGINS must not hold *"),
+        (DEMO | {"CORS_ALLOW_HEADERS": "x-tenant, x y"}, "CORS_ALLOW_HEADERS must hold names of headers"),
         (DEMO | {"CORS_ALLOWED_ORIGINS": "app.example"}, "CORS_ALLOWED_ORIGINS must hold origins"),
         (DEMO | {"CSRF_TRUSTED_ORIGINS": "https://app.example/path"}, "CSRF_TRUSTED_ORIGINS must hold origins"),
         (DEMO | {"SITE_URL": "books.example"}, "SITE_URL must be an address"),

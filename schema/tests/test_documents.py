@@ -17,14 +17,14 @@ from users.models import Challenge
 VERIFY = 'verifyCode(code: "0000", challenge: "00000000-0000-4000-8000-000000000000") { token }'
 
 
-def refused(text: str, *, open_to_study: bool = True) -> tuple[str, str]:
+def refused(text: str, *, introspection: bool = True) -> tuple[str, str]:
     with pytest.raises(Refused) as refused:
-        read(text, open_to_study=open_to_study)
+        read(text, introspection=introspection)
     return refused.value.meaning.code, refused.value.errors[0].message
 
 
 def test_the_question_everybody_asks_is_a_document():
-    assert read("{ me { inviteCode activatedInviteCode referrals } }", open_to_study=False)
+    assert read("{ me { inviteCode activatedInviteCode referrals } }", introspection=False)
 
 
 def test_the_widest_document_of_ours_is_within_every_bound():
@@ -37,7 +37,7 @@ def test_the_widest_document_of_ours_is_within_every_bound():
         fragment Page on ReferralConnection {
           edges { cursor node { phoneNumber activatedAt } }
           pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }""",
-        open_to_study=False,
+        introspection=False,
     )
 
 
@@ -84,9 +84,29 @@ def test_each_bound_holds_through_fragments_too(text, bound):
     assert bound in message
 
 
+def test_who_asks_about_the_schema_may_use_more_directives():
+    """As sgqlc does: eleven, once its fragments are written out."""
+    text = """query IntrospectionQuery($describe: Boolean = true, $old: Boolean = true) {
+      __schema { queryType { name } types { ...FullType }
+        directives { name description @include(if: $describe) locations args { ...Input } } } }
+    fragment FullType on __Type { kind name description @include(if: $describe)
+      fields(includeDeprecated: $old) { name description @include(if: $describe) args { ...Input } type { ...TypeRef }
+        isDeprecated @include(if: $old) deprecationReason @include(if: $old) }
+      inputFields { ...Input } interfaces { ...TypeRef }
+      enumValues(includeDeprecated: $old) { name description @include(if: $describe)
+        isDeprecated @include(if: $old) deprecationReason @include(if: $old) }
+      possibleTypes { ...TypeRef } }
+    fragment Input on __InputValue { name description @include(if: $describe) type { ...TypeRef } defaultValue }
+    fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name
+      ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }"""
+    assert read(text, introspection=True)
+    assert refused(text, introspection=False)[0] == "graphql_validation_failed"
+    assert "directives" in refused("{ __typename me { " + "id @skip(if: true) " * 11 + "} }")[1]
+
+
 def test_ten_aliases_and_ten_directives_are_allowed():
-    assert read("{" + " ".join(f"a{i}: me {{ id }}" for i in range(10)) + "}", open_to_study=False)
-    assert read("{ me { " + "id @skip(if: true) " * 10 + "} }", open_to_study=False)
+    assert read("{" + " ".join(f"a{i}: me {{ id }}" for i in range(10)) + "}", introspection=False)
+    assert read("{ me { " + "id @skip(if: true) " * 10 + "} }", introspection=False)
 
 
 def test_tokens_are_bounded_before_anything_is_built_of_them():
@@ -169,7 +189,7 @@ def test_the_costliest_documents_are_read_in_a_tenth_of_a_second(text):
         documents._remembered.cache_clear()
         started = time.thread_time()
         with suppress(Refused):
-            read(text, open_to_study=False)
+            read(text, introspection=False)
         times.append(time.thread_time() - started)
     assert min(times) < 0.1
 
@@ -178,14 +198,14 @@ def test_the_costliest_documents_are_read_in_a_tenth_of_a_second(text):
     "text", [get_introspection_query(), "{ __schema { types { name } } }", '{ __type(name: "User") { name } }']
 )
 def test_the_schema_can_be_studied_in_a_demo_only(text):
-    assert read(text, open_to_study=True)
-    code, message = refused(text, open_to_study=False)
+    assert read(text, introspection=True)
+    code, message = refused(text, introspection=False)
     assert code == "graphql_validation_failed"
     assert "introspection has been disabled" in message
 
 
 def test_the_name_of_a_type_is_always_told():
-    assert read("{ __typename me { __typename } }", open_to_study=False)
+    assert read("{ __typename me { __typename } }", introspection=False)
 
 
 @pytest.mark.django_db
@@ -227,7 +247,7 @@ def test_null_in_the_place_of_an_argument_that_must_be_there_is_the_callers_mist
 
 def test_errors_are_five_at_most():
     with pytest.raises(Refused) as refused:
-        read("{" + " ".join(f"a{i}" for i in range(100)) + "}", open_to_study=True)
+        read("{" + " ".join(f"a{i}" for i in range(100)) + "}", introspection=True)
     assert len(refused.value.errors) == documents.MAX_ERRORS + 1  # and that there are more
 
 
@@ -242,21 +262,21 @@ def test_errors_of_variables_are_five_at_most(graphql):
 def test_a_document_is_read_once():
     documents._remembered.cache_clear()
     text = "{ me { id } }"
-    assert read(text, open_to_study=True) is read(text, open_to_study=True)
+    assert read(text, introspection=True) is read(text, introspection=True)
     assert documents._remembered.cache_info().hits == 1
 
 
 def test_what_was_read_for_students_is_read_again_for_the_others():
     text = "{ __schema { queryType { name } } }"
-    read(text, open_to_study=True)
-    assert refused(text, open_to_study=False)[0] == "graphql_validation_failed"
+    read(text, introspection=True)
+    assert refused(text, introspection=False)[0] == "graphql_validation_failed"
 
 
 def test_the_memory_for_documents_is_bounded():
     documents._remembered.cache_clear()
     for number in range(documents.REMEMBERED_DOCUMENTS + 10):
-        read(f"query A{number} {{ me {{ id }} }}", open_to_study=True)
+        read(f"query A{number} {{ me {{ id }} }}", introspection=True)
     assert documents._remembered.cache_info().currsize == documents.REMEMBERED_DOCUMENTS
     documents._remembered.cache_clear()
-    read("{ me { id } }" + " " * documents.REMEMBERED_CHARACTERS, open_to_study=True)
+    read("{ me { id } }" + " " * documents.REMEMBERED_CHARACTERS, introspection=True)
     assert documents._remembered.cache_info().currsize == 0

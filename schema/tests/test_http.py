@@ -23,18 +23,95 @@ def refusal(response) -> tuple[int, str]:
     return response.status_code, error["extensions"]["code"]
 
 
-@pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head", "options", "trace"])
-def test_operations_come_by_post_alone(graphql, method):
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "head", "options", "trace"])
+def test_operations_come_by_post_and_get_alone(graphql, method):
     response = getattr(graphql.client, method)("/graphql/", query_params={"query": "{ me { id } }"})
     assert response.status_code == 405
-    assert response.headers["Allow"] == "POST"
+    assert response.headers["Allow"] == "GET, POST"
     if method != "head":
         assert refusal(response) == (405, "method_not_allowed")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json"])
-def test_a_get_that_does_not_ask_for_a_page_gets_none(graphql, accept):
+def test_a_get_that_asks_for_nothing_gets_nothing(graphql, accept):
     assert refusal(graphql.client.get("/graphql/", headers={"Accept": accept})) == (405, "method_not_allowed")
+
+
+# --- A query in the address (GraphQL over HTTP, 6.2.2) --------------------------------------------------------------
+
+
+def get(graphql, **asked):
+    return graphql.client.get("/graphql/", asked, headers=graphql.headers)
+
+
+@pytest.mark.django_db
+def test_a_query_may_come_in_the_address(as_user, alice):
+    document = "query A($id: ID!) { user(id: $id) { phoneNumber } } query B { me { phoneNumber inviteCode } }"
+    as_alice = as_user(alice)
+    found = get(as_alice, query=document, operationName="A", variables=f'{{"id": "{alice.id}"}}', extensions="{}")
+    assert (found.status_code, found.json()) == (200, {"data": {"user": {"phoneNumber": ALICE}}})
+    found = get(as_alice, query="{ me { phoneNumber } }", operationName="", variables="")
+    assert (found.status_code, found.json()) == (200, {"data": {"me": {"phoneNumber": ALICE}}})
+    assert found.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["", "Named"])
+def test_a_mutation_in_the_address_does_nothing(graphql, sms_outbox, name):
+    response = get(graphql, query=MUTATION.replace("{", f"{name} {{", 1), operationName=name)
+    assert refusal(response) == (405, "method_not_allowed")
+    assert response.headers["Allow"] == "POST"
+    assert (sms_outbox, Challenge.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"query": ""}, (400, "invalid_input")),
+        ({"query": "{ me { id } }", "variables": "{"}, (400, "parse_error")),
+        ({"query": "{ me { id } }", "variables": "[]"}, (400, "invalid_input")),
+        ({"query": "{"}, (400, "graphql_parse_failed")),
+        ({"query": "{ nothing }"}, (400, "graphql_validation_failed")),
+        ({"query": "{ me { id } }", "operationName": "Other"}, (400, "graphql_validation_failed")),
+    ],
+)
+def test_what_is_wrong_with_a_query_in_the_address_is_told_as_by_post(graphql, asked, told):
+    response = get(graphql, **asked)
+    assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == told
+
+
+# --- The media type of GraphQL (GraphQL over HTTP, 6.4) -------------------------------------------------------------
+
+OF_GRAPHQL = "application/graphql-response+json"
+APOLLO_4 = f"{OF_GRAPHQL},application/json;q=0.9"
+URQL_6 = f"{OF_GRAPHQL}, application/graphql+json, application/json, text/event-stream, multipart/mixed"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("accept", [OF_GRAPHQL, APOLLO_4, URQL_6])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (ANYTHING, 200),
+        ({"query": "{ me { id } nothing: user(id: 1) { id } }"}, 200),
+        ({"query": "{"}, 400),
+        ({"query": "{ nothing }"}, 400),
+        ({"query": "query Q($id: ID!) { user(id: $id) { id } }"}, 400),
+        ({"query": 1}, 400),
+        ([], 400),
+        ({"query": " " * 70_000}, 413),
+    ],
+)
+def test_whoever_names_its_media_type_gets_it(graphql, accept, body, status):
+    response = graphql.post(body, Accept=accept)
+    assert (response.status_code, response.headers["Content-Type"]) == (status, OF_GRAPHQL)
+    assert ("data" in response.json()) == (status == 200)  # a partial answer is an answer
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("accept", ["*/*", "application/json", f"application/json, {OF_GRAPHQL};q=0", ""])
+def test_everybody_else_gets_json(graphql, accept):
+    assert graphql.post(ANYTHING, Accept=accept).headers["Content-Type"] == "application/json"
 
 
 def test_there_is_no_page_outside_a_demo(graphql, settings):

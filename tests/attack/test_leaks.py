@@ -98,7 +98,7 @@ def leave(person: Person) -> None:
     said = person.rest("auth/", otp=person.code())
     person.with_token(said["token"])
     person.rest("send_otp/", phone_number=person.phone)
-    person.rest("me/", "DELETE", otp=person.code())
+    person.rest("me/delete/", otp=person.code())
 
 
 KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -53,16 +53,15 @@ class RESTDoor:
         return self._post("logout/")
 
     def delete_account(self, code, challenge=None) -> Answer:
-        return self._post("me/", method="delete", otp=code, challenge=challenge)
+        return self._post("me/delete/", otp=code, challenge=challenge)
 
     def export(self) -> Answer:
         return self._get("me/export/")
 
-    def _post(self, call, method="post", **body) -> Answer:
+    def _post(self, call, **body) -> Answer:
         given = {name: value for name, value in body.items() if value is not None}
         url = f"/api/users/{call}"
-        send = getattr(self.client, method)
-        return _answer(send(url, given, "application/json", headers=headers(self.token)))
+        return _answer(self.client.post(url, given, "application/json", headers=headers(self.token)))
 
     def _get(self, call, **query) -> Answer:
         return _answer(self.client.get(f"/api/users/{call}", query, headers=headers(self.token)))

@@ -1,25 +1,19 @@
-"""What DRF does for the calls `lean_view` leaves to it, and the one place that shows errors."""
+"""The REST door's one place that shows errors."""
 
 import logging
+from collections.abc import Callable
 
-import orjson
-from django.db import InterfaceError, OperationalError
 from rest_framework import exceptions
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
-from rest_framework.request import Request
 from rest_framework.response import Response
 
-from users import callers, errors, tokens
-from users.models import User
+from users import errors
+from users.rest.content import JSONRenderer
 
 logger = logging.getLogger(__name__)
 
 # How a service's arguments are called here.
 FIELD_NAMES = {"code": "otp", "phone": "phone_number", "invite_code": "activated_invite_code"}
-_SAME_ERROR = {
+_SAME_ERROR: dict[type[exceptions.APIException], Callable[[], errors.DomainError]] = {
     exceptions.ParseError: errors.ParseError,
     exceptions.NotAuthenticated: errors.NotAuthenticated,
     exceptions.AuthenticationFailed: errors.InvalidToken,
@@ -30,22 +24,26 @@ _SAME_ERROR = {
 }
 
 
-class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer …`. No cookie gives identity here, so there is nothing for CSRF to steal."""
+class InItsOwnWords(errors.DomainError):
+    """An error of DRF's kind that nothing of ours stands for."""
 
-    def authenticate(self, request: Request) -> tuple[User, str] | None:
-        authorization = callers.authorization_of(request)
-        return (tokens.authenticate(authorization), "token") if authorization else None
-
-    def authenticate_header(self, request: Request) -> str:
-        return errors.NotAuthenticated().headers()["WWW-Authenticate"]
+    def __init__(self, error: exceptions.APIException):
+        codes = error.get_codes()
+        self.code = codes if isinstance(codes, str) else error.default_code
+        self.status, self.detail = error.status_code, str(error.detail)
+        super().__init__()
 
 
 def show_error(error: Exception, context: dict) -> Response | None:
-    """DRF's exception handler: every error of this API is `{"detail", "code", …}`."""
+    """DRF's exception handler: every error of this API is `{"detail", "code", …}`.
+
+    None for what is neither a refusal of ours nor of DRF's: that goes on to the layer around the API.
+    """
     shown = _as_domain_error(error)
     if shown is None:
         return None
+    if shown.status >= 500 and isinstance(error, exceptions.APIException):
+        logger.error("%s in %s", type(error).__name__, type(context["view"]).__name__, exc_info=error)
     body = shown.body()
     if "fields" in body:
         body["fields"] = {
@@ -57,38 +55,28 @@ def show_error(error: Exception, context: dict) -> Response | None:
 
 
 def _as_domain_error(error: Exception) -> errors.DomainError | None:
-    if isinstance(error, errors.DomainError):
-        return error
-    if isinstance(error, exceptions.ValidationError):
-        return errors.InvalidInput(fields=dict(error.detail))
-    if isinstance(error, (OperationalError, InterfaceError)):
-        logger.error("the database does not answer: %s", type(error).__name__)
-        return errors.ServiceUnavailable(retry_after=1)
-    same = _SAME_ERROR.get(type(error))
-    return same() if same else None
+    match error:
+        case errors.DomainError():
+            return error
+        case exceptions.ValidationError():
+            return errors.InvalidInput(fields=_by_field(error.detail))
+        case exceptions.Throttled():
+            return errors.TooManyRequests(retry_after=error.wait or 1)
+        case exceptions.APIException():
+            return _same_error(error) or InItsOwnWords(error)
+    return None
 
 
-class AlwaysJSON(DefaultContentNegotiation):
-    """There is one format, so Accept and `?format=` have nothing to choose from."""
-
-    def select_renderer(self, request, renderers, format_suffix=None):
-        return renderers[0], renderers[0].media_type
-
-
-class JSONParser(BaseParser):
-    media_type = "application/json"
-
-    def parse(self, stream, media_type=None, parser_context=None):
-        try:
-            return orjson.loads(stream.read())
-        except orjson.JSONDecodeError:
-            raise exceptions.ParseError() from None
+def _by_field(detail: dict | list) -> dict[str, list]:
+    """Field by field, whatever shape a serializer gave its complaints."""
+    if not isinstance(detail, dict):
+        return {"non_field_errors": list(detail)}
+    return {name: reasons if isinstance(reasons, list) else [reasons] for name, reasons in detail.items()}
 
 
-class JSONRenderer(BaseRenderer):
-    media_type = "application/json"
-    format = "json"
-    charset = None
-
-    def render(self, data, accepted_media_type=None, renderer_context=None) -> bytes:
-        return orjson.dumps(data, default=str)
+def _same_error(error: exceptions.APIException) -> errors.DomainError | None:
+    """Ours in the place of DRF's, unless a view or a permission has given it a code or words of its own."""
+    ours = _SAME_ERROR.get(type(error))
+    if ours is None or (ours is errors.Forbidden and error.detail != error.default_detail):
+        return None
+    return ours()

@@ -1,11 +1,13 @@
 from django.urls import path
 
 from users.rest import views
+from users.rest.me import Me
 
 urlpatterns = [
     path("send_otp/", views.SendOTP.as_view(), name="send_otp"),
     path("auth/", views.Auth.as_view(), name="auth"),
-    path("me/", views.Me.as_view(), name="me"),
+    path("me/", Me.as_view(), name="me"),
+    path("me/delete/", views.DeleteMe.as_view(), name="delete_me"),
     path("me/export/", views.Export.as_view(), name="export"),
     path("me/refs/", views.Refs.as_view(), name="refs"),
     path("referal/", views.Referal.as_view(), name="referal"),

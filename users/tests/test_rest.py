@@ -215,7 +215,16 @@ def test_a_post_without_the_final_slash_is_not_found(api):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("get", "me/"), ("get", "me/refs/"), ("get", "x/"), ("post", "referal/"), ("post", "logout/")],
+    [
+        ("get", "me/"),
+        ("put", "me/"),
+        ("options", "me/"),
+        ("get", "me/refs/"),
+        ("get", "x/"),
+        ("post", "referal/"),
+        ("post", "logout/"),
+        ("post", "me/delete/"),
+    ],
 )
 def test_what_is_personal_needs_a_token(api, method, path):
     answer = getattr(api, method)(f"/api/users/{path}")
@@ -380,9 +389,10 @@ def test_known_and_unknown_numbers_get_the_same_answer(api, alice):
 
 def test_deleting_the_account_takes_a_fresh_code(api, alice, browser):
     as_alice = signed_in_as(alice, browser)
-    assert_refused(as_alice.delete("/api/users/me/", {"otp": "0000"}, format="json"), errors.ChallengeRequired)
+    assert_refused(as_alice.post("/api/users/me/delete/", {"otp": "0000"}, format="json"), errors.ChallengeRequired)
     sent = send(as_alice).json()
-    answer = as_alice.delete("/api/users/me/", {"otp": sent["otp"]}, format="json")
+    assert_refused(as_alice.delete("/api/users/me/", {"otp": sent["otp"]}, format="json"), errors.MethodNotAllowed)
+    answer = as_alice.post("/api/users/me/delete/", {"otp": sent["otp"]}, format="json")
     assert (answer.status_code, answer.content) == (204, b"")
     assert_refused(as_alice.get("/api/users/me/"), errors.InvalidToken)
     assert User.objects.get().phone is None

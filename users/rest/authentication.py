@@ -1,0 +1,18 @@
+"""Who is asking the REST door."""
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from users import callers, errors, tokens
+from users.models import User
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer …`. No cookie gives identity here, so there is nothing for CSRF to steal."""
+
+    def authenticate(self, request: Request) -> tuple[User, str] | None:
+        authorization = callers.authorization_of(request)
+        return (tokens.authenticate(authorization), "token") if authorization else None
+
+    def authenticate_header(self, request: Request) -> str:
+        return errors.NotAuthenticated().headers()["WWW-Authenticate"]
