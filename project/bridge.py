@@ -14,12 +14,11 @@ from urllib.parse import unquote_to_bytes
 
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections
 from django.http import HttpResponse
 from django.utils import translation
 
-from project.http import show_error
+from project.http import Request, show_error
 from project.lanes import Lane, Turn
 from users import waiting
 from users.errors import DomainError, HeadTooLarge, ParseError, RequestTimeout, ServiceUnavailable
@@ -73,12 +72,12 @@ class Bridge:
 
         Made on the event loop, because threads may be what there is too little of: it asks no database.
         """
-        request = WSGIRequest(environ)
+        request = Request(environ)
         with translation.override(translation.get_language_from_request(request)):
             response = CorsMiddleware(lambda request: self._refuse(request, error))(request)
         return response.status_code, encoded(response.items()), response.content
 
-    def _refuse(self, request: WSGIRequest, error: DomainError) -> HttpResponse:
+    def _refuse(self, request: Request, error: DomainError) -> HttpResponse:
         response = show_error(request, error)
         response["Connection"] = "close"
         response["Content-Length"] = str(len(response.content))
