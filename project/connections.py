@@ -82,7 +82,7 @@ class Connection(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Who has asked and then only listens gets their answer."""
-        if not self._is_answering() or self._stage is not Stage.NONE:
+        if not self.is_answering() or self._stage is not Stage.NONE:
             return False
         self.cycle.keep_alive = False
         return True
@@ -105,7 +105,7 @@ class Connection(HttpToolsProtocol):
             unfinished.message_event.set()  # who waits for the rest of it need not
         elif self.cycle:
             self.cycle.keep_alive = False
-        if self._is_answering():
+        if self.is_answering():
             return
         status, headers, body = self.app.refusal(self._environ(), error)
         head = b"".join(b"%b: %b\r\n" % header for header in headers)
@@ -119,7 +119,7 @@ class Connection(HttpToolsProtocol):
         path = target[1].partition(b"?")[0] if target else b"/api/"
         return environ_of({"method": "GET", "raw_path": path, "headers": self.headers or []})
 
-    def _is_answering(self) -> bool:
+    def is_answering(self) -> bool:
         last = self.cycle
         return bool(self.pipeline) or (last is not None and not (last.response_complete or last.disconnected))
 
@@ -128,12 +128,12 @@ class Connection(HttpToolsProtocol):
     def look_after(self) -> None:
         """Called every second or so."""
         stayed = self.loop.time() - self._since
-        is_at_rest = self._stage is Stage.NONE and not self._is_answering()
+        is_at_rest = self._stage is Stage.NONE and not self.is_answering()
         if is_at_rest and (self._is_refused or self._is_last) and stayed > LINGER_SECONDS:
             self.transport.close()
         elif self._stage is Stage.HEAD and stayed > HEAD_SECONDS:
             self._refuse(RequestTimeout())
-        elif self._stage is Stage.BODY and stayed > BODY_SECONDS and not self._is_answering():
+        elif self._stage is Stage.BODY and stayed > BODY_SECONDS and not self.is_answering():
             self.transport.abort()
         elif self.cycle is None and stayed > HEAD_SECONDS:
             self.transport.close()
@@ -150,5 +150,5 @@ class Connection(HttpToolsProtocol):
         """The server stops: one more answer, to whoever is about to ask."""
         self._is_last = True
         self._since = self.loop.time()
-        if self._is_answering():
+        if self.is_answering():
             self.cycle.keep_alive = False

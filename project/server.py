@@ -29,6 +29,7 @@ GRACEFUL_SECONDS = 23
 KEEP_ALIVE_SECONDS = 30
 TICK_SECONDS = 0.25
 MOST_PASSED_OVER = 5
+MOST_CONNECTIONS = 10_000  # a process
 
 
 class Loop(uvicorn.Server):
@@ -61,7 +62,7 @@ class Loop(uvicorn.Server):
         self._listeners = sockets or []
         for listener in self._listeners:
             listener.setblocking(False)
-            asyncio.get_running_loop().add_reader(listener, self._accept_or_pass, listener)
+            self._listen(listener)
         self._moments = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -72,6 +73,10 @@ class Loop(uvicorn.Server):
                 connection.look_after()
             await asyncio.sleep(TICK_SECONDS)
 
+    def _listen(self, listener: socket.socket) -> None:
+        if not self.should_exit:
+            asyncio.get_running_loop().add_reader(listener, self._accept_or_pass, listener)
+
     def _accept_or_pass(self, listener: socket.socket) -> None:
         """All workers are woken for a new connection: the fewer one has, the sooner it takes it."""
         if self._passed_over < min(len(self.server_state.connections), MOST_PASSED_OVER):
@@ -81,16 +86,29 @@ class Loop(uvicorn.Server):
         self._accept(listener)
 
     def _accept(self, listener: socket.socket) -> bool:
+        loop = asyncio.get_running_loop()
         try:
             client, _address = listener.accept()
-        except OSError:  # another worker was faster, or the client has gone, or too many files are open
+        except BlockingIOError:  # another worker was faster
             return False
+        except OSError:  # too many files are open: ask again, but not at once and for ever
+            loop.remove_reader(listener)
+            loop.call_later(TICK_SECONDS, self._listen, listener)
+            return False
+        self._make_room()
         protocol = partial(Connection, self.config, self.server_state, {})
-        loop = asyncio.get_running_loop()
         task = loop.create_task(loop.connect_accepted_socket(protocol, client))
         self._arriving.add(task)
         task.add_done_callback(self._arriving.discard)
         return True
+
+    def _make_room(self) -> None:
+        """Where there are too many connections, one of those that wait for no answer has to go."""
+        everybody = self.server_state.connections
+        if len(everybody) >= MOST_CONNECTIONS:
+            leaving = next((one for one in everybody if not one.is_answering()), None)
+            if leaving:
+                leaving.transport.abort()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve those too whom the kernel has let in by the time the last worker closes the socket."""

@@ -102,3 +102,14 @@ def test_more_at_once_than_a_pipeline_holds_ends_the_connection(port):
     answers = exchange(port, GET * (connections.MAX_PIPELINED + 10))
     assert 1 <= answers.count(b"HTTP/1.1 200") <= connections.MAX_PIPELINED + 1
     assert b"HTTP/1.1 400" not in answers
+
+
+def test_where_there_is_no_room_left_whoever_waits_for_nothing_makes_room(monkeypatch):
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 8)
+    with serving(application) as port:
+        silent = [socket.create_connection(("127.0.0.1", port), timeout=120) for _ in range(20)]
+        try:
+            assert exchange(port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).endswith(b"/api/x")
+        finally:
+            for connection in silent:
+                connection.close()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 import requests
 
 from project import env
+from tests.support import live
 from tests.support.people import ALICE
 from tests.support.servers import Zovi, ours, wait_until
 
@@ -33,6 +35,40 @@ def test_a_signal_stops_everything_and_a_second_start_keeps_the_data(zovi, with_
     zovi.start()
     assert zovi.sign_in().get(f"{zovi.base}/api/users/me/").json() == me
     zovi.stop()
+
+
+def test_a_reload_fails_no_request_and_leaves_new_workers(zovi):
+    zovi.start()
+    before = {worker.pid for worker in live.workers_of(zovi)}
+    with live.Load(live.rest("GET", f"{zovi.base}/livez"), 4) as load:
+        zovi.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len({worker.pid for worker in live.workers_of(zovi)} - before) == 2, seconds=120)
+        wait_until(lambda: not before & {worker.pid for worker in live.workers_of(zovi)}, seconds=120)
+    assert set(load.statuses()) == {200}
+    assert zovi.stop() == 0
+
+
+def test_a_socket_that_systemd_holds_is_taken_over(tmp_path):
+    """And nobody who came while nobody served is turned away."""
+    zovi = Zovi(tmp_path)
+    with (
+        socket.create_server(("127.0.0.1", int(zovi.base.rpartition(":")[2])), backlog=128) as listener,
+        socket.create_connection(listener.getsockname(), timeout=120) as early,
+    ):
+        early.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$0" manage.py serve --prepare', sys.executable],
+            env=zovi.environment | {"LISTEN_FDS": "1"},
+            cwd=env.ROOT,
+            preexec_fn=lambda: os.dup2(listener.fileno(), 3),
+            pass_fds=[3],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            assert b" 200 OK" in early.makefile("rb").readline()
+        finally:
+            process.terminate()
+            assert process.wait(timeout=120) == 0
 
 
 def test_a_kill_of_everything_spoils_neither_the_data_nor_the_next_start(zovi):
