@@ -54,6 +54,14 @@ def alone(visitor) -> int:
     return answers(visitor)
 
 
+def assert_as_if_alone(visitor, alone: int) -> None:
+    """In one of a few rounds, for there may be others at work on the machine."""
+    rounds = 0
+    while (counted := answers(visitor)) < alone / FEWER:
+        rounds += 1
+        assert rounds < 5, f"{counted} answers, alone {alone}"
+
+
 def connect(zovi, receive_buffer: int = 0) -> socket.socket:
     connection = socket.socket()
     if receive_buffer:
@@ -111,26 +119,26 @@ CLOSING = {
 @pytest.mark.parametrize("request_", CLOSING.values(), ids=CLOSING)
 def test_whoever_asks_for_the_end_and_does_not_hang_up_holds_nobody_up(zovi, visitor, alone, request_):
     with held(zovi, request_) as connections:
-        assert answers(visitor) >= alone / FEWER
+        assert_as_if_alone(visitor, alone)
         assert {status(connection) for connection in connections} == {200}
 
 
 def test_thousands_who_say_nothing_do_no_harm(zovi, visitor, alone):
     with held(zovi, b"", count=IDLE):
-        assert answers(visitor) >= alone / FEWER
+        assert_as_if_alone(visitor, alone)
 
 
 def test_thousands_who_say_nothing_more_do_no_harm(zovi, visitor, alone):
     with held(zovi, b"GET /livez HTTP/1.1\r\n" + HEAD + b"\r\n", count=IDLE) as connections:
-        assert answers(visitor) >= alone / FEWER
         assert {status(connection) for connection in connections} == {200}
+        assert_as_if_alone(visitor, alone)
 
 
 def test_whoever_half_closes_gets_an_answer(zovi, visitor, alone):
     with held(zovi, b"GET /livez HTTP/1.1\r\n" + HEAD + b"\r\n") as connections:
         for connection in connections:
             connection.shutdown(socket.SHUT_WR)
-        assert answers(visitor) >= alone / FEWER
+        assert_as_if_alone(visitor, alone)
         assert {status(connection) for connection in connections} == {200}
 
 
@@ -140,7 +148,7 @@ def test_whoever_never_reads_a_large_answer_holds_no_thread_and_little_memory(zo
     before = sum(worker.memory_info().rss for worker in live.workers_of(zovi))
     request = b"GET " + path + b" HTTP/1.1\r\n" + HEAD + b"\r\n"
     with held(zovi, request * LARGE, receive_buffer=4096):
-        assert answers(visitor) >= alone / FEWER
+        assert_as_if_alone(visitor, alone)
         more = sum(worker.memory_info().rss for worker in live.workers_of(zovi)) - before
         assert more < HELD * 2**20  # of the 20 MB and more that each has asked for
 
@@ -161,7 +169,7 @@ def test_a_byte_at_a_time_costs_no_thread(zovi, visitor, alone, begun):
                 connection.sendall(b"x")
 
         with again_and_again(drip):
-            assert answers(visitor) >= alone / FEWER
+            assert_as_if_alone(visitor, alone)
 
 
 def test_whoever_hangs_up_in_the_middle_leaves_nothing_behind(zovi, visitor, alone):
@@ -172,7 +180,7 @@ def test_whoever_hangs_up_in_the_middle_leaves_nothing_behind(zovi, visitor, alo
             pass
 
     with again_and_again(come_and_go):
-        assert answers(visitor) >= alone / FEWER
+        assert_as_if_alone(visitor, alone)
 
 
 def test_whoever_hangs_up_before_the_answer_leaves_nothing_behind(zovi, visitor, alone):
@@ -181,18 +189,18 @@ def test_whoever_hangs_up_before_the_answer_leaves_nothing_behind(zovi, visitor,
             pass
 
     with again_and_again(come_and_go):
-        assert answers(visitor) >= alone / FEWER
+        assert_as_if_alone(visitor, alone)
 
 
 def test_a_pipeline_is_answered_in_order_as_far_as_it_is_served(zovi, visitor, alone):
     request = b"GET %b HTTP/1.1\r\n" + HEAD + b"\r\n"
     with held(zovi, (request % b"/livez" + request % b"/api/nothing/") * 8) as connections:
-        assert answers(visitor) >= alone / FEWER
+        assert_as_if_alone(visitor, alone)
         for connection in connections:
             with connection.makefile("rb") as answer:
                 assert [read_one(answer) for _ in range(16)] == [200, 404] * 8
     with held(zovi, request % b"/livez" * 10_000) as connections:
-        assert answers(visitor) >= alone / FEWER
+        assert_as_if_alone(visitor, alone)
         with connections[0].makefile("rb") as answer:
             assert read_one(answer) == 200
 
@@ -214,7 +222,7 @@ def read_one(answer) -> int:
 )
 def test_nonsense_is_refused_and_forgotten(zovi, visitor, alone, nonsense):
     with held(zovi, nonsense) as connections:
-        assert answers(visitor) >= alone / FEWER
+        assert_as_if_alone(visitor, alone)
         assert {status(connection) for connection in connections} <= {400, 431}
 
 
