@@ -222,7 +222,7 @@ def test_my_profile_shows_full_numbers_newest_first(caller):
 
 def test_who_has_left_stays_in_the_list_without_a_number(caller, alice, bob):
     invite(alice, BOB)
-    User.objects.filter(id=bob.id).update(phone=None)
+    User.objects.filter(id=bob.id).update(phone=None, is_active=False)
     sign_in(caller, ALICE)
     answer = caller.me()
     assert (answer["referrals"], answer["referrals_count"]) == (["***"], 1)

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views import View
@@ -15,10 +15,9 @@ from users.pages.forms import ResendCodeForm, VerifyCodeForm
 
 class Export(visitor.SignedInOnly, View):
     def get(self, request: HttpRequest) -> HttpResponse:
-        kept = services.export_of(user=request.visitor)
-        return JsonResponse(
-            kept,
-            json_dumps_params={"indent": 2, "ensure_ascii": False},
+        return StreamingHttpResponse(
+            services.export_of(user=request.visitor),
+            content_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="account.json"'},
         )
 

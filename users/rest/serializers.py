@@ -113,7 +113,7 @@ class ExportedSession(serializers.Serializer):
 
 
 class ExportedCode(serializers.Serializer):
-    address = serializers.CharField()
+    address = serializers.CharField(allow_null=True, help_text="Null where somebody else may have asked.")
     created_at = serializers.DateTimeField()
     attempts = serializers.IntegerField()
     used_at = serializers.DateTimeField(allow_null=True)

@@ -1,5 +1,6 @@
 """The calls: each parses, calls one service and shows. `me` is in a file of its own."""
 
+from django.http import StreamingHttpResponse
 from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -78,9 +79,9 @@ class DeleteMe(APIView):
 
 class Export(APIView):
     @openapi.export
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> StreamingHttpResponse:
         """Everything we keep about you."""
-        return Response(services.export_of(user=request.user))
+        return StreamingHttpResponse(services.export_of(user=request.user), content_type="application/json")
 
 
 class Refs(APIView):

@@ -1,55 +1,92 @@
 """Leaving: what we know of a person, and forgetting it."""
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 
 from users import audit, codes, phones
+from users.errors import InvalidToken
 from users.models import NO_PASSWORD, Activation, Challenge, Message, User
+from users.services import profile_query
 from users.services.sign_in import confirm_code
 
+REFERRALS_A_PIECE = 1000
 
-def export_of(*, user: User) -> dict[str, object]:
-    """Everything we keep about the person, as plain values (GDPR, article 15). Other people's numbers only where
-    the person may see them anyway."""
-    activation = Activation.objects.select_related("inviter").filter(invitee=user).first()
+
+def export_of(*, user: User) -> Iterator[str]:
+    """Everything we keep about the person (GDPR, article 15), as JSON, in pieces: somebody may have invited a hundred
+    thousand. Other people's numbers and addresses only where the person may see them anyway."""
+    yield _json(_about(user)).removesuffix("\n}") + ',\n  "referrals": ['
+    separator = "\n    "
+    for found in _referrals(user):
+        yield separator + ",\n    ".join(_json(referral, indent=None) for referral in found)
+        separator = ",\n    "
+    yield "\n  ]\n}\n"
+
+
+def _json(value: dict[str, Any], indent: int | None = 2) -> str:
+    return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False, indent=indent)
+
+
+def _referrals(user: User) -> Iterator[list[dict[str, Any]]]:
+    last = None
+    while found := profile_query.referrals_beside(user.id, last, backwards=False, most=REFERRALS_A_PIECE):
+        yield [{"phone_number": phone, "at": at} for _, phone, at in found]
+        last = found[-1][0]
+
+
+def _about(user: User) -> dict[str, Any]:
     return {
         "id": user.id,
         "phone_number": user.phone,
         "invite_code": user.invite_code,
         "registered_at": user.created_at,
-        "activated": activation
-        and {
-            "invite_code": activation.inviter.invite_code,
-            "inviter": phones.mask(activation.inviter.phone) if activation.inviter.phone else None,
-            "at": activation.created_at,
-        },
-        "referrals": [
-            {"phone_number": referral.invitee.phone, "at": referral.created_at}
-            for referral in user.referrals.select_related("invitee").order_by("-id")
-        ],
+        "activated": _activated_by(user),
         "sessions": list(
             user.sessions.order_by("-created_at").values(
                 "address", "user_agent", "created_at", "refreshed_at", "ended_at"
             )
         ),
-        "codes": list(
-            Challenge.objects.filter(phone=user.phone)
-            .order_by("-created_at")
-            .values("address", "created_at", "attempts", "used_at")
-        ),
+        "codes": _codes_sent_to(user),
     }
+
+
+def _activated_by(user: User) -> dict[str, Any] | None:
+    activation = Activation.objects.select_related("inviter").filter(invitee=user).first()
+    if activation is None:
+        return None
+    inviter = activation.inviter
+    return {
+        "invite_code": inviter.invite_code,
+        "inviter": phones.mask(inviter.phone) if inviter.phone else None,
+        "at": activation.created_at,
+    }
+
+
+def _codes_sent_to(user: User) -> list[dict[str, Any]]:
+    """Anybody may have asked for them: an address is the person's own where the code has been used."""
+    sent = Challenge.objects.filter(phone=user.phone).order_by("-created_at")
+    shown = sent.values("address", "created_at", "attempts", "used_at")
+    return [code if code["used_at"] else code | {"address": None} for code in shown]
 
 
 def delete_account(*, user: User, code: str, challenge: str | None) -> None:
     """Forget the person (GDPR, article 17). `code` is a fresh one, sent to their number.
 
     The number goes from every table. Those who were invited stay so; the inviter's list keeps an entry without a
-    number. A keyed hash remains, so that leaving resets neither limits nor the one activation.
-    Raises what `confirm_code` raises.
+    number. A keyed hash remains, so that leaving resets neither limits nor the one activation. Codes that are on their
+    way are dead: whoever asks for the next one is somebody new.
+    Raises what `confirm_code` raises, and InvalidToken when the person has just left.
     """
     confirm_code(user=user, code=code, challenge=challenge)
     phone_key = codes.key_of_phone(user.phone, pepper=settings.OTP_PEPPER)
     with transaction.atomic():
+        if not User.objects.select_for_update().filter(id=user.id, phone=user.phone).exists():
+            raise InvalidToken()
         Challenge.objects.filter(phone_key=phone_key).update(phone="", slot=None)
         Message.objects.filter(phone=user.phone).delete()
         user.sessions.all().delete()

@@ -1,7 +1,10 @@
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import F
 
@@ -9,6 +12,7 @@ from tests.support.people import ALICE, BOB
 from users import errors, services, tokens
 from users.models import Activation, Challenge, InviteFailure, Session, User
 from users.rates import parse
+from users.services import account
 
 pytestmark = pytest.mark.django_db
 
@@ -78,34 +82,58 @@ def test_leaving_resets_no_limit(alice, browser, settings):
         services.request_code(phone=ALICE, client=browser)
 
 
+def exported(user) -> dict:
+    return json.loads("".join(services.export_of(user=user)))
+
+
+def as_json(value):
+    return json.loads(json.dumps(value, cls=DjangoJSONEncoder))
+
+
 def test_an_export_holds_everything_we_keep(alice, bob, charlie, browser):
     services.activate_invite(user=bob, invite_code=alice.invite_code)
     services.activate_invite(user=charlie, invite_code=bob.invite_code)
-    services.request_code(phone=BOB, client=browser)
-    tokens.open_session(bob, browser)
+    used = services.request_code(phone=BOB, client=browser)
+    services.verify_code(code=used.otp, challenge=used.challenge, client=browser)
+    services.request_code(phone=BOB, client=replace(browser, address="198.51.100.7"))
 
-    kept = services.export_of(user=bob)
+    kept = exported(bob)
 
     came, invited = Activation.objects.get(invitee=bob), Activation.objects.get(invitee=charlie)
-    session, code = Session.objects.get(user=bob), Challenge.objects.get()
-    assert kept == {
-        "id": bob.id,
-        "phone_number": BOB,
-        "invite_code": bob.invite_code,
-        "registered_at": bob.created_at,
-        "activated": {"invite_code": alice.invite_code, "inviter": "+7 913 ***-**-00", "at": came.created_at},
-        "referrals": [{"phone_number": charlie.phone, "at": invited.created_at}],
-        "sessions": [
-            {
-                "address": browser.address,
-                "user_agent": browser.user_agent,
-                "created_at": session.created_at,
-                "refreshed_at": session.refreshed_at,
-                "ended_at": None,
-            }
-        ],
-        "codes": [{"address": browser.address, "created_at": code.created_at, "attempts": 0, "used_at": None}],
-    }
+    session, strangers, own = Session.objects.get(user=bob), *Challenge.objects.order_by("-created_at")
+    assert kept == as_json(
+        {
+            "id": bob.id,
+            "phone_number": BOB,
+            "invite_code": bob.invite_code,
+            "registered_at": bob.created_at,
+            "activated": {"invite_code": alice.invite_code, "inviter": "+7 913 ***-**-00", "at": came.created_at},
+            "referrals": [{"phone_number": charlie.phone, "at": invited.created_at}],
+            "sessions": [
+                {
+                    "address": browser.address,
+                    "user_agent": browser.user_agent,
+                    "created_at": session.created_at,
+                    "refreshed_at": session.refreshed_at,
+                    "ended_at": None,
+                }
+            ],
+            "codes": [
+                {"address": None, "created_at": strangers.created_at, "attempts": 0, "used_at": None},
+                {"address": browser.address, "created_at": own.created_at, "attempts": 1, "used_at": own.used_at},
+            ],
+        }
+    )
+
+
+def test_an_export_of_many_comes_in_pieces(alice, monkeypatch):
+    monkeypatch.setattr(account, "REFERRALS_A_PIECE", 10)
+    numbers = [f"+79261230{number:03}" for number in range(25)]
+    for number in numbers:
+        services.activate_invite(user=User.objects.get_or_register(number)[0], invite_code=alice.invite_code)
+    pieces = services.export_of(user=alice)
+    assert [piece.count("+7926") for piece in pieces] == [0, 10, 10, 5, 0]
+    assert [person["phone_number"] for person in exported(alice)["referrals"]] == numbers[::-1]
 
 
 def test_an_export_names_nobody_who_has_left(alice, bob, charlie, browser):
@@ -114,7 +142,7 @@ def test_an_export_names_nobody_who_has_left(alice, bob, charlie, browser):
     for gone in (alice, charlie):
         leave(gone, browser)
 
-    kept = services.export_of(user=bob)
+    kept = exported(bob)
 
     assert kept["activated"]["inviter"] is None
     assert [referral["phone_number"] for referral in kept["referrals"]] == [None]

@@ -1,5 +1,6 @@
 """The HTML door: its journey, its errors, its sessions. What the rules are, the services' tests know."""
 
+import json
 import re
 from datetime import timedelta
 from html import unescape
@@ -425,6 +426,18 @@ def test_an_invite_code_is_activated_on_the_profile(page, sms_outbox, bob):
     assert Activation.objects.get().inviter == bob
 
 
+def test_whoever_came_back_is_told_why_there_is_no_form(page, sms_outbox, bob, browser):
+    sign_in(page, sms_outbox)
+    services.activate_invite(user=User.objects.get(phone=ALICE), invite_code=bob.invite_code)
+    page.post("/profile/delete/code/")
+    page.post("/profile/delete/", {"code": code_in(sms_outbox)})
+    sign_in(page, sms_outbox)
+    answer = page.get("/profile/")
+    assert "This number has been here before and has activated an invite code then." in text_of(answer)
+    assert 'id="id_invite_code"' not in answer.content.decode()
+    assert page.post("/profile/", {"invite_code": bob.invite_code}).status_code == 409
+
+
 @pytest.mark.parametrize(
     ("typed", "status", "error"),
     [
@@ -629,7 +642,7 @@ def test_an_export_is_a_file_with_ones_own_data(page, sms_outbox):
     sign_in(page, sms_outbox)
     response = page.get("/profile/export/")
     assert response["Content-Disposition"] == 'attachment; filename="account.json"'
-    assert response.json()["phone_number"] == ALICE
+    assert json.loads(response.getvalue())["phone_number"] == ALICE
     assert page.get("/profile/").content.decode().count('href="/profile/export/"') == 1
 
 
