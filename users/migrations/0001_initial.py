@@ -134,6 +134,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='user',
+            constraint=models.CheckConstraint(condition=models.Q(('phone__isnull', False), models.Q(('is_active', False), ('is_staff', False)), _connector='OR'), name='user_who_left_is_inactive'),
+        ),
+        migrations.AddConstraint(
+            model_name='user',
             constraint=models.CheckConstraint(condition=models.Q(('invite_code__regex', '^[23456789ABCDEFGHJKMNPQRSTUVWXYZ]{6}$')), name='user_invite_code_is_readable'),
         ),
         migrations.AddIndex(

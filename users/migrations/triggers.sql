@@ -16,6 +16,20 @@ CREATE TRIGGER activation_never_changes BEFORE UPDATE ON users_activation
         OR (OLD.invitee_id IS DISTINCT FROM NEW.invitee_id AND NEW.invitee_id IS NOT NULL))
     EXECUTE FUNCTION users_refuse_change('an activation');
 
+-- Nobody enters a code after they have left, nor that of somebody who has. (What pg_restore copies was right once.) The
+-- lock makes whoever is about to leave wait, or makes this wait for them.
+CREATE FUNCTION users_refuse_absent() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM FROM users_user WHERE id IN (NEW.invitee_id, NEW.inviter_id) ORDER BY id FOR KEY SHARE;
+    IF EXISTS (SELECT FROM users_user WHERE id IN (NEW.invitee_id, NEW.inviter_id) AND phone IS NULL) THEN
+        RAISE EXCEPTION 'somebody has left' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER activation_is_between_people BEFORE INSERT ON users_activation
+    FOR EACH ROW WHEN (current_query() NOT ILIKE 'COPY %') EXECUTE FUNCTION users_refuse_absent();
+
 -- How many came by somebody's code, on the inviter.
 CREATE FUNCTION users_count_referrals() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN

@@ -24,6 +24,12 @@ def _normalise(phone: str) -> str:
 
 
 class UserManager(BaseUserManager["User"]):
+    def present(self, *ids: uuid.UUID) -> "dict[uuid.UUID, User]":
+        """Of these those who may sign in, locked until the transaction ends: none of them leaves or is switched off
+        meanwhile. In the order of their ids, so that two who lock the same ones do not wait for each other."""
+        locked = self.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
+        return {user.id: user for user in locked if user.is_active}
+
     def draw(self, phone: str) -> "User":
         """Somebody new, with an invite code of their own. Not saved yet."""
         return self.model(phone=phone, invite_code=codes.draw_invite_code(), password=NO_PASSWORD)
@@ -99,6 +105,10 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(fields=["phone"], name="user_phone_is_theirs_alone"),
             models.UniqueConstraint(fields=["invite_code"], name="user_invite_code_is_theirs_alone"),
             models.CheckConstraint(name="user_phone_is_e164", condition=Q(phone__regex=E164)),
+            # Whoever has left stays away: no number, and never active again.
+            models.CheckConstraint(
+                name="user_who_left_is_inactive", condition=Q(phone__isnull=False) | Q(is_active=False, is_staff=False)
+            ),
             models.CheckConstraint(name="user_invite_code_is_readable", condition=Q(invite_code__regex=INVITE_CODE)),
         ]
 

@@ -33,6 +33,7 @@ class Profile(visitor.SignedInOnly, FormPage):
         cursor = self.request.GET.get("cursor")
         return {
             "profile": profile,
+            "may_activate": services.may_activate(user=user),
             "link": link,
             "qr": pictures.qr(link),
             "arrivals": pictures.bars(services.arrivals(user=user)),

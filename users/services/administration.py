@@ -24,9 +24,13 @@ def find_user(*, phone_or_code: str) -> User | None:
 
 
 def switch_users(*, users: QuerySet[User], active: bool) -> int:
-    """Let users in again, or keep them out and end their sessions. Returns how many that changed."""
+    """Let users in again, or keep them out and end their sessions; whoever has left stays so.
+
+    Returns how many that changed.
+    """
     with transaction.atomic():
-        changed = list(users.filter(is_active=not active).values_list("pk", flat=True))
+        locked = users.filter(is_active=not active, phone__isnull=False).order_by("pk").select_for_update(no_key=True)
+        changed = list(locked.values_list("pk", flat=True))
         User.objects.filter(pk__in=changed).update(is_active=active)
         if not active:
             end_sessions(sessions=Session.objects.filter(user__in=changed))

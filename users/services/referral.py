@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from users import audit, codes, limits, phones, tokens
@@ -77,7 +78,7 @@ def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -
     """Enter somebody's invite code, once for ever; the same one again changes nothing.
 
     `phone`, when given, must be the user's own. Raises InvalidInput, InvalidPhone, RegionNotAllowed, NotYourPhone,
-    OwnInvite, InviteNotFound, InviteAlreadyActivated, TooManyAttempts.
+    OwnInvite, InviteNotFound, InviteAlreadyActivated, TooManyAttempts, and InvalidToken when the user is leaving.
     """
     if phone and normalise_phone(phone) != user.phone:
         raise NotYourPhone()
@@ -87,12 +88,25 @@ def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -
     inviter = _owner_of(code, asked_by=user)
     if _has_activated_before_leaving(user):
         raise InviteAlreadyActivated()
-    activation, created = Activation.objects.get_or_create(invitee=user, defaults={"inviter": inviter})
-    if activation.inviter_id != inviter.id:
-        raise InviteAlreadyActivated()
-    if created:
+    if _activate(user, inviter):
         audit.invite_activated(user.id, inviter.id)
     return ActivatedInvite(inviter.invite_code, phones.mask(inviter.phone))
+
+
+def _activate(user: User, inviter: User) -> bool:
+    """Whether that is news. Neither of the two leaves or is switched off meanwhile."""
+    with transaction.atomic():
+        present = User.objects.present(user.id, inviter.id)
+        if inviter.id not in present:
+            raise InviteNotFound()
+        if user.id not in present:
+            raise InvalidToken()
+        earlier = Activation.objects.filter(invitee=user).first()
+        if earlier is None:
+            Activation.objects.create(invitee=user, inviter=inviter)
+    if earlier and earlier.inviter_id != inviter.id:
+        raise InviteAlreadyActivated()
+    return earlier is None
 
 
 def _owner_of(code: str, *, asked_by: User) -> User:
@@ -104,6 +118,11 @@ def _owner_of(code: str, *, asked_by: User) -> User:
     if owner is None:
         raise InviteNotFound()
     return owner
+
+
+def may_activate(*, user: User) -> bool:
+    """Whether there is any use in asking the user for an invite code."""
+    return not (Activation.objects.filter(invitee=user).exists() or _has_activated_before_leaving(user))
 
 
 def _has_activated_before_leaving(user: User) -> bool:

@@ -45,7 +45,7 @@ def signed_in(api, alice, bob):
         ("get", "/api/users/me/", None, 200, 1),
         ("get", "/api/users/me/refs/", None, 200, 2),  # the session, the page
         ("get", "/api/users/{bob}/", None, 200, 2),  # the session, the profile
-        ("post", "/api/users/referal/", {"activated_invite_code": "{code}"}, 200, 10),  # with three of the transaction
+        ("post", "/api/users/referal/", {"activated_invite_code": "{code}"}, 200, 11),  # with four of transactions
         ("post", "/api/users/logout/", None, 204, 2),
     ],
 )
@@ -188,7 +188,7 @@ def test_an_activation_is_counted_and_carries_the_number(alice, bob, charlie):
     first.refresh_from_db()
     assert first.invitee_phone == "+79136740099"
 
-    User.objects.filter(id=bob.id).update(phone=None)
+    User.objects.filter(id=bob.id).update(phone=None, is_active=False)
     first.refresh_from_db()
     assert first.invitee_phone is None
     assert services.profile_of(user=alice).phones == [CHARLIE, "***"]
