@@ -46,7 +46,7 @@ def refuse(message: str) -> NoReturn:
 
 def refuse_foreign(error: PermissionError) -> NoReturn:
     """Somebody else, often root, was here first."""
-    refuse(f"{error.filename} belongs to another user: sudo chown -R $USER {LOCAL}, or choose another LOCAL_DIR")
+    refuse(f"{error.filename} is closed to this user: sudo chown -R $USER {LOCAL}, or choose another LOCAL_DIR")
 
 
 def _read_dotenv() -> None:

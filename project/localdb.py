@@ -160,7 +160,7 @@ def _own(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     owner = os.lstat(folder)
     if owner.st_uid not in {os.getuid(), _postgres_uid()} or folder.is_symlink():
-        env.refuse(f"{folder} belongs to somebody else")
+        env.refuse(f"{folder} belongs to somebody else: start Zovi as them, or choose another LOCAL_DIR")
     os.chown(folder, _postgres_uid(), -1)
     folder.chmod(0o700)
 

@@ -148,5 +148,5 @@ def test_a_server_that_cannot_start_is_not_tried_for_long(tmp_path, monkeypatch)
 def test_a_folder_of_somebody_else_refuses_in_one_line():
     with pytest.raises(SystemExit) as refused:
         env.refuse_foreign(PermissionError(13, "Permission denied", "/srv/.local/postgres"))
-    assert str(refused.value).startswith("zovi: refusing to start: /srv/.local/postgres belongs to another user: ")
+    assert str(refused.value).startswith("zovi: refusing to start: /srv/.local/postgres is closed to this user: ")
     assert "\n" not in str(refused.value)

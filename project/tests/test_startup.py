@@ -13,6 +13,7 @@ from django.db import connection
 
 from project import env, localdb, startup
 from project.management.commands.serve import base_url
+from tests.deploy.test_image import as_its_user
 from tests.support.live import SECRETS, running
 from tests.support.servers import Zovi, ours
 
@@ -62,6 +63,21 @@ def test_nonsense_refuses_in_one_line(tmp_path, configuration):
     done = serve(tmp_path, **configuration)
     assert done.returncode == 1
     assert re.fullmatch(r"zovi: [^\n]*\n", done.stderr)
+
+
+def test_what_root_has_made_refuses_another_user_in_one_line(tmp_path):
+    local = tmp_path / "local"
+    local.mkdir(mode=0o555)
+    done = subprocess.run(
+        as_its_user([sys.executable, "manage.py", "serve", "--prepare"]),
+        env={name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {"LOCAL_DIR": str(local)},
+        cwd=env.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(rf"zovi: refusing to start: {local}/\S+ is closed to this user: [^\n]+\n", done.stderr)
 
 
 def test_where_systemd_holds_the_port_it_is_not_taken(monkeypatch, settings):

@@ -197,6 +197,10 @@ def test_the_production_override_starts_with_the_secrets_its_words_make(service,
     assert done.stdout == "False database ['zovi.example'] True True 1\n", done.stderr
 
 
+def test_the_real_thing_shares_no_volume_with_the_demo():
+    assert BASE["name"] != PRODUCTION["name"]
+
+
 def test_only_loopback_reaches_the_demo_and_nothing_reaches_the_database():
     assert BASE["services"]["web"]["ports"] == ["127.0.0.1:8000:8000"]
     assert "ports" not in BASE["services"]["database"] | PRODUCTION["services"]["database"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -32,11 +33,20 @@ class Clone:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(env.ROOT / name, folder / name)
         (folder / ".venv").symlink_to(sys.prefix)
+        self.programs = folder / "programs"
+        self.programs.mkdir()
+        self.program("npm", 'echo $$ > "$OLDPWD/npm.pid"; exec sleep 100000')  # no network in a test, and slow at that
+
+    def program(self, name: str, script: str) -> None:
+        """One of our own making, first on the path."""
+        path = self.programs / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
 
     def environment(self, **more: str) -> dict[str, str]:
         """Of whoever sits there; PORT so that nobody else's is taken."""
         theirs = {name: value for name, value in os.environ.items() if name not in NOT_THEIRS}
-        return theirs | {"PORT": str(self.port)} | more
+        return theirs | {"PORT": str(self.port), "PATH": f"{self.programs}:{os.environ['PATH']}"} | more
 
     def run(self, line: str, **more: str) -> subprocess.CompletedProcess:
         return subprocess.run(
@@ -67,7 +77,7 @@ class Clone:
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.said()
         try:
-            return requests.get(f"http://127.0.0.1:{self.port}/readyz", timeout=60).ok
+            return requests.get(f"http://127.0.0.1:{self.port}/readyz", timeout=300).ok
         except requests.ConnectionError:
             return False
 
@@ -115,6 +125,15 @@ def test_a_copy_of_the_example_runs_as_a_demo(clone):
 def gateway():
     with gateway_stand_in() as gateway:
         yield gateway
+
+
+def test_nobody_waits_for_graphiql_and_its_fetching_ends_with_the_server(clone):
+    clone.start("make run")
+    wait_until((clone.folder / "npm.pid").exists, seconds=300)
+    fetching = psutil.Process(int((clone.folder / "npm.pid").read_text()))
+    assert fetching.nice() == 10
+    clone.interrupt()
+    wait_until(lambda: not fetching.is_running() or fetching.status() == psutil.STATUS_ZOMBIE, seconds=300)
 
 
 def test_a_real_gateway_in_the_same_clone_knows_nothing_of_the_demo(clone, gateway):
@@ -174,32 +193,22 @@ def test_a_slip_in_the_file_stops_make_run_in_one_line(clone, unreadable):
 
 @pytest.fixture
 def bare(clone):
-    """Nothing is installed yet, and there is no Python that could."""
+    """Nothing is installed yet."""
     (clone.folder / ".venv").unlink()
-    clone.programs = clone.folder / "programs"
-    clone.programs.mkdir()
     return clone
 
 
-def python(bare: Clone, script: str) -> dict[str, str]:
-    """A python3 of our own making, first on the path."""
-    path = bare.programs / "python3"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return {"PATH": f"{bare.programs}:{os.environ['PATH']}"}
-
-
 def test_a_venv_that_fails_says_why_and_is_not_called_missing(bare):
-    fails = python(bare, 'case "$*" in *"-m venv"*) echo "Error: no space left" >&2; exit 1;; *) exit 0;; esac')
-    done = bare.run("make run", **fails)
+    bare.program("python3", 'case "$*" in *"-m venv"*) echo "Error: no space left" >&2; exit 1;; esac')
+    done = bare.run("make run")
     assert done.returncode != 0
     assert "Error: no space left" in done.stderr
     assert "missing" not in done.stdout + done.stderr
 
 
 def test_a_venv_that_is_missing_is_called_missing(bare):
-    lacks = python(bare, 'case "$*" in *ensurepip*) exit 1;; *) exit 0;; esac')
-    done = bare.run("make run", **lacks)
+    bare.program("python3", 'case "$*" in *ensurepip*) exit 1;; esac')
+    done = bare.run("make run")
     assert done.returncode != 0
     assert done.stdout.splitlines() == ["Python's venv module is missing: on Debian, apt install python3-venv"]
 
@@ -219,7 +228,8 @@ esac
 
 
 def test_installing_shows_where_it_is_and_nothing_else(bare):
-    done = bare.run("make run", PIP_USER="1", **python(bare, PIP))
+    bare.program("python3", PIP)
+    done = bare.run("make run", PIP_USER="1")
     count = (env.ROOT / "requirements.txt").read_text().count("==")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
@@ -232,9 +242,9 @@ def test_installing_shows_where_it_is_and_nothing_else(bare):
 
 
 def test_installing_that_fails_shows_all_of_it_and_is_tried_again(bare):
-    environment = python(bare, PIP)
-    done = bare.run("make run", PIP_FAILS="1", **environment)
+    bare.program("python3", PIP)
+    done = bare.run("make run", PIP_FAILS="1")
     assert done.returncode != 0
     assert "ERROR: no network" in done.stdout
     assert done.stdout.splitlines()[-1] == "Zovi: pip could not install them; the next make goes on from here"
-    assert bare.run("make run", **environment).stdout.splitlines()[-1] == "started"
+    assert bare.run("make run").stdout.splitlines()[-1] == "started"
