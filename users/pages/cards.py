@@ -9,7 +9,7 @@ from importlib import resources
 
 import segno
 from django.conf import settings
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFont
 
 from users import brand
 from users.pages.brand import OURS, SHOWN
@@ -81,12 +81,19 @@ def _draw_name(picture: Image.Image) -> None:
     if icon := settings.BRAND.files.get(brand.ICON):
         with Image.open(io.BytesIO(icon.content)) as opened:
             small = opened.convert("RGBA").resize((72, 72), Image.Resampling.LANCZOS)
-        picture.paste(small, (left, middle - 36), small)
+        picture.paste(small, (left, middle - 36), _rounded(small))
         left += 92
     font = _font(48)
     name = _shortened(settings.SITE_NAME, font, _FOLD - 60 - left)
     if _has_every_letter(font, name):
         ImageDraw.Draw(picture).text((left, middle), name, fill=_colour("on-ticket"), font=font, anchor="lm")
+
+
+def _rounded(icon: Image.Image) -> Image.Image:
+    """What of it is to be seen: as phones show it, without its corners."""
+    large = Image.new("L", (icon.width * _FINER, icon.height * _FINER))
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, large.width - 1, large.height - 1), 16 * _FINER, fill=255)
+    return ImageChops.multiply(icon.getchannel("A"), large.resize(icon.size, Image.Resampling.BOX))
 
 
 def _draw_code(picture: Image.Image, code: str) -> None:

@@ -97,7 +97,7 @@ def test_a_brand_is_on_it(bob, settings, tmp_path):
     picture = picture_of(Client().get(f"/i/{bob.invite_code}/card.png"))
     assert picture.getpixel((0, 0)) == (0xF3, 0xF0, 0xFF)
     assert picture.getpixel((100, 300)) == (0xB8, 0xF2, 0xD8)
-    assert picture.getpixel((145, 228)) == (0x5B, 0x3D, 0xF5)  # the icon
+    assert picture.getpixel((150, 228)) == (0x5B, 0x3D, 0xF5)  # the icon
 
 
 def test_a_colour_that_cannot_be_drawn_is_ours(settings):
