@@ -160,6 +160,7 @@ PAGE_MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "project.http.CommonMiddleware",
     "project.http.BodyMiddleware",  # the next one may read the body
+    "project.http.OldFormMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
