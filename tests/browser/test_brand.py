@@ -155,3 +155,4 @@ def test_the_longest_name_fits_the_smallest_phone(live_server, settings, see, na
     zovi.picture(page, f"brand-long-{name[0]}")
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert page.locator(".top nav a").bounding_box()["height"] == 44
+    assert page.locator(".mark").bounding_box()["height"] < 120  # four lines, and no tower of syllables
