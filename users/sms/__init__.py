@@ -14,16 +14,16 @@ from users import audit
 from users.errors import RegionNotAllowed, SMSNotSent
 from users.sms import routes, texts
 from users.sms.gateways import Answer, Outcome
-from users.sms.message import Delivered, Message
+from users.sms.message import AnyMessage, Delivered, Message, Notice
 from users.sms.texts import segments
 
-__all__ = ["Attempt", "Delivered", "Message", "attempts", "list_price", "require_gateway", "segments", "send"]
+__all__ = ["Attempt", "Delivered", "Message", "Notice", "attempts", "list_price", "require_gateway", "segments", "send"]
 
 SECONDS = 8.0  # for all routes together
 RETRY_SECONDS = 2  # where a gateway says nothing else
 
 
-def send(message: Message) -> Delivered:
+def send(message: AnyMessage) -> Delivered:
     """Waits until a gateway has taken the message, or may have; eight seconds at most. Holds no database connection.
 
     Raises RegionNotAllowed when no route serves the phone's region, SMSNotSent when each has refused for certain, and
@@ -49,7 +49,7 @@ class Attempt:
     seconds: float
 
 
-def attempts(message: Message) -> Iterator[Attempt]:
+def attempts(message: AnyMessage) -> Iterator[Attempt]:
     """Ask one route after the other for as long as the caller goes on and there is time."""
     deadline = time.monotonic() + SECONDS
     for route in routes.for_message(message):
@@ -81,12 +81,12 @@ def _log(attempt: Attempt) -> None:
     )
 
 
-def _cost(answer: Answer, message: Message) -> Decimal | None:
+def _cost(answer: Answer, message: AnyMessage) -> Decimal | None:
     """The gateway's own word, else the list price of an SMS."""
     return answer.cost if answer.cost is not None or answer.channel != "sms" else list_price(message)
 
 
-def list_price(message: Message) -> Decimal | None:
+def list_price(message: AnyMessage) -> Decimal | None:
     """What SMS_COST says of it; None where that names neither its region nor all."""
     return texts.cost(message.text, routes.region_of(message.phone))
 

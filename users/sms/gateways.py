@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 from users import waiting
 from users.models import Message as InboxMessage
 from users.sms import transport
-from users.sms.message import Message
+from users.sms.message import AnyMessage
 
 # A home-made HTTP gateway may read the recipient from the title; anything else needs its place in the URL.
 TITLED = {"json", "jsons", "form", "forms", "xml", "xmls"}
@@ -48,7 +48,7 @@ class Answer:
     cost: Decimal | None = None
 
 
-def simulate(message: Message) -> Answer:
+def simulate(message: AnyMessage) -> Answer:
     waiting.sleep(random.uniform(*settings.SMS_SIMULATED_DELAY))
     InboxMessage.objects.deliver(message.phone, message.text)
     return Answer(Outcome.SENT)
@@ -72,7 +72,7 @@ def apprise_plugin(url: str, phone: str):
 _bounded_requests = transport.Requests()
 
 
-def notify(url: str, message: Message, deadline: float) -> Answer:
+def notify(url: str, message: AnyMessage, deadline: float) -> Answer:
     with transport.exchange(deadline) as exchange:
         is_taken = _is_taken(url, message)
     if is_taken and settings.SMS_SUCCESS and _scheme(url) in TITLED:
@@ -80,7 +80,7 @@ def notify(url: str, message: Message, deadline: float) -> Answer:
     return _answer(exchange, is_taken)
 
 
-def _is_taken(url: str, message: Message) -> bool:
+def _is_taken(url: str, message: AnyMessage) -> bool:
     try:
         title = "" if "{phone}" in url else message.phone
         return apprise_plugin(url, message.phone).notify(body=message.text, title=title)
@@ -95,16 +95,15 @@ def _scheme(url: str) -> str:
 # --- hook ----------------------------------------------------------------------------------------------------------
 
 
-def call_hook(url: str, message: Message, deadline: float) -> Answer:
+def call_hook(url: str, message: AnyMessage, deadline: float) -> Answer:
     """Post a Standard Webhooks message; its signature says who wrote it and when."""
     written = datetime.now(UTC)
-    body = orjson.dumps(_payload(message, written)).decode()
-    name = f"msg_{message.challenge}"
+    body = orjson.dumps(message.payload() | {"timestamp": written.isoformat()}).decode()
     headers = {
         "Content-Type": "application/json",
-        "webhook-id": name,
+        "webhook-id": message.name,
         "webhook-timestamp": str(int(written.timestamp())),
-        "webhook-signature": Webhook(settings.SMS_HOOK_SECRET).sign(name, written, body),
+        "webhook-signature": Webhook(settings.SMS_HOOK_SECRET).sign(message.name, written, body),
     }
     with transport.exchange(deadline) as exchange, transport.Session() as session:
         try:
@@ -114,24 +113,7 @@ def call_hook(url: str, message: Message, deadline: float) -> Answer:
     return _hook_answer(exchange, message)
 
 
-def _payload(message: Message, written: datetime) -> dict:
-    return {
-        "type": "code.send",
-        "timestamp": written.isoformat(),
-        "data": {
-            "challenge": message.challenge,
-            "phone": message.phone,
-            "code": message.code,
-            "digits": message.digits,
-            "text": message.text,
-            "language": message.language,
-            "ttl": message.ttl,
-            "attempt": message.attempt,
-        },
-    }
-
-
-def _hook_answer(exchange: transport.Exchange, message: Message) -> Answer:
+def _hook_answer(exchange: transport.Exchange, message: AnyMessage) -> Answer:
     """Nothing, or a JSON object whose fields can be what they are called; anything else is nonsense."""
     try:
         return _answer(exchange, is_taken=True, **_said(exchange.content, message))
@@ -139,7 +121,7 @@ def _hook_answer(exchange: transport.Exchange, message: Message) -> Answer:
         return _answer(exchange, is_taken=False)
 
 
-def _said(content: bytes, message: Message) -> dict:
+def _said(content: bytes, message: AnyMessage) -> dict:
     """Raises ValueError."""
     said = orjson.loads(content or b"{}")
     if not isinstance(said, dict):
@@ -149,7 +131,7 @@ def _said(content: bytes, message: Message) -> dict:
     return {"channel": channel or "sms", "code": _code(said, message), "cost": Decimal(cost) if cost else None}
 
 
-def _code(said: dict, message: Message) -> str | None:
+def _code(said: dict, message: AnyMessage) -> str | None:
     """A phone that is guessed at gets long codes, and of ours: a caller's number is no secret source."""
     code = _field(said, "code", f"[0-9]{{{message.digits}}}")
     if code in (None, message.code):

@@ -1,5 +1,6 @@
 """What is to be sent, and what became of it."""
 
+import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -29,6 +30,35 @@ class Message:
     @cached_property
     def text(self) -> str:
         return texts.code_text(self.code, host=self.host, language=self.language)
+
+    @property
+    def name(self) -> str:
+        """The same for whoever is asked to send it."""
+        return f"msg_{self.challenge}"
+
+    def payload(self) -> dict:
+        """As a hook is told of it: its type and data."""
+        fields = ("challenge", "phone", "code", "digits", "text", "language", "ttl", "attempt")
+        return {"type": "code.send", "data": {name: getattr(self, name) for name in fields}}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message without a code, such as the one to a number that is somebody's no more."""
+
+    phone: str = field(repr=False)
+    text: str = field(repr=False)
+    language: str = field(default_factory=lambda: get_language() or settings.LANGUAGE_CODE)
+    name: str = field(default_factory=lambda: f"msg_{uuid.uuid4()}")
+    attempt = 0
+    code = ""
+    digits = 0
+
+    def payload(self) -> dict:
+        return {"type": "notice.send", "data": {"phone": self.phone, "text": self.text, "language": self.language}}
+
+
+AnyMessage = Message | Notice
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from users import waiting
 from users.sms import gateways
-from users.sms.message import Message
+from users.sms.message import AnyMessage
 
 _REGIONS = re.compile(r"([A-Z]{2}(?:,[A-Z]{2})*)\|")
 
@@ -35,7 +35,7 @@ class Route:
     def serves(self, region: str | None) -> bool:
         return not self.regions or region in self.regions
 
-    def ask(self, message: Message, deadline: float) -> gateways.Answer:
+    def ask(self, message: AnyMessage, deadline: float) -> gateways.Answer:
         if self.scheme == "simulated":
             return gateways.simulate(message)
         if self.is_hook:
@@ -47,7 +47,7 @@ def all_of_them() -> tuple[Route, ...]:
     return _parse("simulated://" if settings.DEMO else settings.SMS_URL)
 
 
-def for_message(message: Message) -> list[Route]:
+def for_message(message: AnyMessage) -> list[Route]:
     """Those that serve the phone's region, in the order they are asked: a resend begins one further."""
     serving = [route for route in all_of_them() if route.serves(region_of(message.phone))]
     first = message.attempt % len(serving) if serving else 0

@@ -187,3 +187,15 @@ def test_one_that_leaves_us_in_doubt_has_sent_it(hook, behind, monkeypatch):
     hook.manner = dripping()
     assert send() == sms.Delivered("hook+http")
     assert behind.posts == []
+
+
+def test_a_notice_is_a_message_without_a_code(hook, behind):
+    assert sms.send(sms.Notice(ALICE, "Your number has changed.", language="en")) == sms.Delivered("hook+http")
+    [post] = hook.posts
+    sent = Webhook(SECRET).verify(post.body, post.headers)
+    del sent["timestamp"]
+    told = {"phone": ALICE, "text": "Your number has changed.", "language": "en"}
+    assert sent == {"type": "notice.send", "data": told}
+    hook.body = b'{"code": "7788"}'
+    assert sms.send(sms.Notice(ALICE, "Your number has changed.")) == sms.Delivered("json")
+    assert behind.posts[0].json()["message"] == "Your number has changed."
