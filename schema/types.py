@@ -151,6 +151,7 @@ class RequestCode(graphene.ObjectType):
     challenge = graphene.String(
         required=True, description="Opaque. Send it back with the code; it is also set as an HttpOnly cookie."
     )
+    channel = graphene.String(required=True, description="How it goes: `sms`, `call`, `telegram` or another word.")
     expires_in = graphene.Int(required=True, description="Seconds the code lives.")
     resend_in = graphene.Int(required=True, description="Seconds until another may be asked for.")
 

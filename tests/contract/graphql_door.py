@@ -36,7 +36,7 @@ class GraphQLDoor:
         return self._run(
             """mutation($phone: String!, $challenge: String) {
                  requestCode(phoneNumber: $phone, challenge: $challenge) {
-                   phoneNumber otp challenge expiresIn resendIn } }""",
+                   phoneNumber otp challenge channel expiresIn resendIn } }""",
             phone=phone,
             challenge=challenge,
         )

@@ -23,6 +23,10 @@ class Challenge(models.Model):
     digits = models.PositiveSmallIntegerField(_("digits"), db_default=4)
     slot = models.PositiveSmallIntegerField(_("slot"), null=True)
     code_hash = models.CharField(max_length=64)
+    # How it was sent: empty until it has been, and where the gateway did not say.
+    route = models.CharField(_("route"), max_length=32, blank=True, db_default="")
+    channel = models.CharField(_("channel"), max_length=16, blank=True, db_default="")
+    cost = models.DecimalField(_("cost"), max_digits=12, decimal_places=4, null=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     address = models.GenericIPAddressField(_("address"))
     created_at = models.DateTimeField(_("asked for"), db_default=Now())

@@ -113,7 +113,14 @@ send_otp = _call(
     request=shapes.SendOTPRequest,
     answer=shapes.SendOTPAnswer,
     sends={"phone_number": "8 913 674-00-00"},
-    gives={"phone_number": _PHONE, "otp": "0421", "challenge": _CHALLENGE, "expires_in": 180, "resend_in": 60},
+    gives={
+        "phone_number": _PHONE,
+        "otp": "0421",
+        "challenge": _CHALLENGE,
+        "channel": "sms",
+        "expires_in": 180,
+        "resend_in": 60,
+    },
     refusals=(*_WITH_BODY, errors.InvalidPhone, errors.RegionNotAllowed, *_WAITING, errors.SMSNotSent, *_EVERYWHERE),
 )
 auth = _call(

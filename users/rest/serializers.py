@@ -54,6 +54,7 @@ class SendOTPAnswer(serializers.Serializer):
     phone_number = serializers.CharField(help_text="E.164")
     otp = serializers.CharField(allow_null=True, help_text="The code itself in a demo, else null.")
     challenge = serializers.CharField(help_text="Present it with the code. Also set as an HttpOnly cookie.")
+    channel = serializers.CharField(help_text="How it goes: `sms`, `call`, `telegram` or another word.")
     expires_in = serializers.IntegerField(help_text="Seconds the code lives.")
     resend_in = serializers.IntegerField(help_text="Seconds until another may be asked for.")
 
@@ -141,6 +142,7 @@ def sent_code(sent: SentCode) -> dict:
         "phone_number": sent.phone,
         "otp": sent.otp,
         "challenge": sent.challenge,
+        "channel": sent.channel,
         "expires_in": sent.expires_in,
         "resend_in": sent.resend_in,
     }

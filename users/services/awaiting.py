@@ -17,6 +17,7 @@ class AwaitedCode:
     """`phone` is the one the holder asked for. Times in seconds, 0 when over; `message` is shown in a demo only."""
 
     phone: str
+    channel: str
     digits: int
     expires_in: int
     resend_in: int
@@ -37,6 +38,7 @@ def awaited_code(*, challenge: str | None, client: Client) -> AwaitedCode | None
     is_open = sent.slot is not None
     return AwaitedCode(
         phone=sent.phone,
+        channel=sent.channel,
         digits=sent.digits,
         expires_in=max(0, math.ceil((sent.expires_at - timezone.now()).total_seconds())) if is_open else 0,
         resend_in=limits.wait_before_send(phone_key=sent.phone_key, address=client.address),

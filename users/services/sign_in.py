@@ -14,10 +14,11 @@ from users.services.arguments import normalise_phone, parse_id
 
 @dataclass(frozen=True)
 class SentCode:
-    """`otp` is the code itself in a demo, else None. Times in seconds."""
+    """`otp` is the code itself in a demo, else None; `channel` is `sms`, `call`, … Times in seconds."""
 
     phone: str
     otp: str | None
+    channel: str
     challenge: str
     expires_in: int
     resend_in: int
@@ -40,17 +41,21 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
     drawn = {digits: codes.draw_one_time_code(digits) for digits in limits.code_lengths()}
     digits = limits.admit_send(sent, hashes={digits: _hash(code, sent) for digits, code in drawn.items()})
     code = drawn[digits]
+    attempt = 0 if settings.DEMO else sign_in_query.sent_in_vain(sent)
     try:
-        sms.send(sms.Message(sent.phone, code, str(sent.id), host=client.host))
+        delivered = sms.send(sms.Message(sent.phone, code, str(sent.id), host=client.host, attempt=attempt))
     except DomainError as error:
         sent.delete()  # nothing was sent: no limit counts it, and the earlier code still holds
         audit.code_not_sent(sent.phone, client.address, error.code)
         raise
+    sent.route, sent.channel, sent.cost = delivered.route, delivered.channel, delivered.cost
+    sent.code_hash = _hash(delivered.code or code, sent)
     sign_in_query.open_challenge(sent, earlier=parse_id(challenge), seconds=settings.OTP_TTL)
     audit.code_sent(sent.phone, client.address)
     return SentCode(
         phone=sent.phone,
         otp=code if settings.DEMO else None,
+        channel=delivered.channel,
         challenge=str(sent.id),
         expires_in=settings.OTP_TTL,
         resend_in=settings.OTP_RESEND_COOLDOWN,

@@ -4,6 +4,7 @@ A sign-in in plain steps is two dozen statements, and their round trips are most
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from django.db.models.functions import Now
@@ -11,10 +12,12 @@ from django.db.models.functions import Now
 from users import prepared
 from users.models import LIVE_CHALLENGES, Challenge, Session, User
 
+RESENDS_WITHIN = timedelta(minutes=15)
+
 
 def open_challenge(challenge: Challenge, *, earlier: UUID | None, seconds: int) -> None:
     """From now on the challenge takes guesses; it ends the caller's `earlier` one, and the oldest of its phone when
-    there are more than may be open.
+    there are more than may be open. What became of its message is kept with it, the provider's own code too.
 
     One phone's come one by one: the lock keeps two from choosing the same slot, and the constraint would.
     """
@@ -25,15 +28,26 @@ def open_challenge(challenge: Challenge, *, earlier: UUID | None, seconds: int) 
                SELECT id FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL
                ORDER BY created_at DESC OFFSET %(others)s)""",
         """UPDATE users_challenge SET expires_at = statement_timestamp() + make_interval(secs => %(seconds)s),
+               code_hash = %(code_hash)s, route = %(route)s, channel = %(channel)s, cost = %(cost)s,
                slot = (SELECT min(slot) FROM generate_series(0, %(others)s) AS slot WHERE slot NOT IN (
                    SELECT slot FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL))
            WHERE id = %(id)s""",
         id=challenge.id,
         phone_key=challenge.phone_key,
+        code_hash=challenge.code_hash,
+        route=challenge.route,
+        channel=challenge.channel,
+        cost=challenge.cost,
         earlier=earlier,
         seconds=seconds,
         others=LIVE_CHALLENGES - 1,
     )
+
+
+def sent_in_vain(challenge: Challenge) -> int:
+    """How many codes were sent to its phone of late that nobody has entered."""
+    lately = Challenge.objects.filter(phone_key=challenge.phone_key, created_at__gt=Now() - RESENDS_WITHIN)
+    return lately.filter(used_at=None).exclude(route="").count()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,22 @@ _SYSTEMS = {
 }
 
 
+_MESSENGERS = {
+    "max": "MAX",
+    "signal": "Signal",
+    "telegram": "Telegram",
+    "viber": "Viber",
+    "vk": "VK",
+    "whatsapp": "WhatsApp",
+}
+
+
+@register.filter
+def messenger(channel: str) -> str:
+    """`telegram` → `Telegram`; empty for what is none we know."""
+    return _MESSENGERS.get(channel, "")
+
+
 @register.filter
 def phone(e164: str) -> str:
     """`+79136740012` → `+7 913 674-00-12`; what is no number stands for somebody who has left."""

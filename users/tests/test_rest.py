@@ -58,6 +58,7 @@ def test_two_people_go_the_whole_way(api, browser):
         "otp": body["otp"],
         "challenge": body["challenge"],
         "expires_in": 180,
+        "channel": "sms",
         "resend_in": 0,
     }
 

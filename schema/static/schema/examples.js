@@ -9,6 +9,7 @@ mutation RequestCode($phoneNumber: String!) {
     phoneNumber
     otp
     challenge
+    channel
     expiresIn
     resendIn
   }
