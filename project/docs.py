@@ -8,6 +8,7 @@ from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from django.views import View
 from drf_spectacular.generators import SchemaGenerator
@@ -46,7 +47,8 @@ class Description(View):
         renderer = OpenApiJsonRenderer if _wants_json(request) else OpenApiYamlRenderer
         made = _made(renderer, get_language())
         response = HttpResponse(made.text, f"{renderer.media_type}; charset=utf-8")
-        response["Content-Disposition"] = f'inline; filename="{spectacular_settings.TITLE}.{renderer.format}"'
+        name = f"{spectacular_settings.TITLE}.{renderer.format}"  # in any language
+        response["Content-Disposition"] = content_disposition_header(as_attachment=False, filename=name)
         response["Cache-Control"] = "no-cache"  # it may be kept, and is asked after by its ETag
         response["ETag"] = made.etag
         patch_vary_headers(response, ("Accept",))

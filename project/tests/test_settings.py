@@ -282,3 +282,16 @@ def test_an_address_listened_on_is_one_it_may_be_asked_for(host, listens, names)
 def test_a_demo_and_a_real_gateway_share_no_database(kind, name):
     show = "from project import settings as s; print(s.DATABASES['default']['NAME'])"
     assert start(kind | {"DATABASE_URL": ""}, show).stdout == f"{name}\n"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "issuer"),
+    [
+        ({}, "zovi"),
+        ({"SITE_URL": "https://books.example/"}, "https://books.example"),
+        ({"SITE_URL": "https://books.example", "JWT_ISSUER": "books"}, "books"),
+    ],
+)
+def test_tokens_name_the_site_as_their_issuer(configuration, issuer):
+    done = start(DEMO | configuration, "from project import settings; print(settings.JWT_ISSUER)")
+    assert done.stdout.strip() == issuer

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.test import Client
 from PIL import Image
 
+from project import docs
 from tests.support.brands import ICON, LOGO, THEME
 from users import brand
 
@@ -140,6 +141,13 @@ def test_every_page_goes_by_the_other_name_and_looks(db, branded, monkeypatch, a
     if address != "/graphql/":  # it brings its own looks
         assert f'<link rel="stylesheet" href="/brand/{branded["theme.css"].version}/theme.css">' in html
     assert "users/icon" not in html
+
+
+def test_a_name_in_any_letters_makes_a_header(db, monkeypatch):
+    monkeypatch.setattr(docs.spectacular_settings, "TITLE", 'Кофейня "У Маши"')
+    header = Client().get("/api/schema/")["Content-Disposition"]
+    escaped = "%D0%9A%D0%BE%D1%84%D0%B5%D0%B9%D0%BD%D1%8F%20%22%D0%A3%20%D0%9C%D0%B0%D1%88%D0%B8%22.yaml"
+    assert header == f"inline; filename*=utf-8''{escaped}"
 
 
 def test_a_page_takes_its_first_colour_from_the_theme(db, branded):
