@@ -261,6 +261,16 @@ def names_of(*addresses: str) -> list[str]:
     return list(dict.fromkeys(named))
 
 
+def phone_types(name: str, default: list[str]) -> set[str]:
+    """libphonenumber's kinds of numbers, such as mobile or fixed_line."""
+    from users.phones import TYPES
+
+    given = {word.lower() for word in words(name, default)}
+    if unknown := given - set(TYPES):
+        refuse(f"{name} has no {', '.join(sorted(unknown))}: it may hold {', '.join(sorted(TYPES))}")
+    return given
+
+
 def is_region(name: str) -> bool:
     from phonenumbers import SUPPORTED_REGIONS
 

@@ -70,17 +70,22 @@ LOG_LEVEL = env.one_of("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"
 
 # --- Limits --------------------------------------------------------------------------------------------------------
 
-OTP_DIGITS = env.number("OTP_DIGITS", 4, least=4, most=6)
+OTP_DIGITS = env.number("OTP_DIGITS", 4, least=4, most=8)
 OTP_TTL = env.number("OTP_TTL", 180, least=1)
 OTP_TRIES = env.number("OTP_TRIES", 3, least=1, most=100)
 OTP_RESEND_COOLDOWN = env.number("OTP_RESEND_COOLDOWN", 5 if DEMO else 60)
 OTP_SENDS_PER_PHONE = env.rates("OTP_SENDS_PER_PHONE", "100/h" if DEMO else "5/h,10/d")
 OTP_SENDS_PER_IP = env.rates("OTP_SENDS_PER_IP", "1000/h" if DEMO else "30/h,100/d")
+OTP_SENDS_PER_NETWORK = env.rates("OTP_SENDS_PER_NETWORK", "off" if DEMO else "120/h,400/d")
 OTP_SENDS_GLOBAL = env.rates("OTP_SENDS_GLOBAL", "off" if DEMO else "60/m,10000/d")
-OTP_FAILURES_PER_PHONE = env.rates("OTP_FAILURES_PER_PHONE", "10/d")
+OTP_FAILURES_PER_PHONE = env.rates("OTP_FAILURES_PER_PHONE", "10/d,20/365d")
+OTP_FAILURES_PER_PHONE_LONG = env.rates("OTP_FAILURES_PER_PHONE_LONG", "100/30d,500/365d")
 OTP_FAILURES_PER_IP = env.rates("OTP_FAILURES_PER_IP", "off" if DEMO else "20/h")
-OTP_FAILURES_GLOBAL = env.rates("OTP_FAILURES_GLOBAL", "off" if DEMO else "300/10m")
+OTP_FAILURES_GLOBAL = env.rates("OTP_FAILURES_GLOBAL", "off" if DEMO else "300/10m,2000/d")
+SMS_RETRY_PAUSE = 2  # seconds before a gateway that refused is asked for the same phone again
 INVITE_FAILURES_PER_USER = env.rates("INVITE_FAILURES_PER_USER", "10/h,30/d")
+INVITE_FAILURES_PER_IP = env.rates("INVITE_FAILURES_PER_IP", "60/h")
+ADMIN_FAILURES_PER_IP = env.rates("ADMIN_FAILURES_PER_IP", "10/h")
 ACCESS_TOKEN_TTL = env.number("ACCESS_TOKEN_TTL", 900, least=1)
 REFRESH_TOKEN_TTL = env.number("REFRESH_TOKEN_TTL", 30 * 24 * 3600, least=1)
 REFRESH_TOKEN_GRACE = env.number("REFRESH_TOKEN_GRACE", 10)
@@ -90,6 +95,7 @@ PHONE_ALLOWED_REGIONS = [_region.upper() for _region in env.words("PHONE_ALLOWED
 for _region in [PHONE_DEFAULT_REGION, *PHONE_ALLOWED_REGIONS]:
     if not env.is_region(_region):
         env.refuse("PHONE_DEFAULT_REGION and PHONE_ALLOWED_REGIONS must hold two-letter regions such as RU")
+PHONE_ALLOWED_TYPES = env.phone_types("PHONE_ALLOWED_TYPES", ["mobile"])
 
 # --- The message and the ways it may take --------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ class Mutation(graphene.ObjectType):
     verify_code = graphene.Field(
         types.VerifyCode,
         description="Sign in with the code; the first time this registers the user. Each try is counted.",
-        code=graphene.String(required=True, description="The code from the message, 4 to 6 digits."),
+        code=graphene.String(required=True, description="The code from the message, 4 to 8 digits."),
         challenge=graphene.String(description="From `requestCode`. Default: the cookie."),
         phone_number=graphene.String(description="If sent, it must be the number the code went to."),
     )

@@ -8,11 +8,11 @@ from users import phones
 logger = logging.getLogger("zovi")
 
 
-def code_sent(phone: str, address: str) -> None:
+def code_sent(phone: str | phones.Phone, address: str) -> None:
     _log("code_sent", phone=phones.mask(phone), address=address)
 
 
-def code_not_sent(phone: str, address: str, why: str) -> None:
+def code_not_sent(phone: str | phones.Phone, address: str, why: str) -> None:
     _log("code_not_sent", logging.WARNING, phone=phones.mask(phone), address=address, why=why)
 
 
@@ -33,7 +33,7 @@ def route_answered(
     )
 
 
-def code_refused(phone: str, address: str, attempts_left: int) -> None:
+def code_refused(phone: str | phones.Phone, address: str, attempts_left: int) -> None:
     _log("code_refused", phone=phones.mask(phone), address=address, attempts_left=attempts_left)
 
 

@@ -6,6 +6,7 @@ import re
 import secrets
 import string
 import unicodedata
+import uuid
 
 from django.utils.translation import gettext_lazy as _
 
@@ -14,9 +15,13 @@ from users.errors import InvalidInput
 INVITE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # no 0 O 1 I L: they are read for one another
 INVITE_LENGTH = 6
 
-ONE_TIME_CODE = "[0-9]{4,6}"
+# As people write it: with spaces and hyphens anywhere.
+WRITTEN_ONE_TIME_CODE = "^[ -]*([0-9][ -]*){4,8}$"
 
-_ONE_TIME_CODE = re.compile(ONE_TIME_CODE)
+_ONE_TIME_CODE = re.compile("[0-9]{4,8}")
+# Full-width, Arabic and Persian keyboards.
+_DIGITS = {ord(zero) + digit: str(digit) for zero in "０٠۰" for digit in range(10)}
+_DIVIDERS = {"Zs", "Pd"}  # spaces, hyphens and dashes
 _INVITE_CODE = re.compile(f"[{INVITE_ALPHABET}]{{{INVITE_LENGTH}}}")
 _INVITE_LINK = re.compile(r".*/i/([^/?#]+)", re.DOTALL)
 # Cyrillic and Greek capitals as the Latin letters they look like.
@@ -29,32 +34,31 @@ _BLANKS = "\u115f\u1160\u3164\uffa0\u2800"  # which it classes as letters and si
 _PUNCTUATION = string.punctuation + "«»“”„‘’‹›…·•。，、！？：；）（】【」「》《"
 
 
-def draw_one_time_code(digits: int) -> str:
+def new_one_time_code(digits: int) -> str:
     """Uniform over all `digits`-digit strings, those with leading zeros included."""
     return f"{secrets.randbelow(10**digits):0{digits}}"
 
 
-def require_one_time_code(raw: str) -> str:
-    """4–6 ASCII digits. Raises InvalidInput."""
-    if not _ONE_TIME_CODE.fullmatch(raw):
-        raise InvalidInput(fields={"code": [_("A code is 4 to 6 digits.")]})
-    return raw
+def normalise_one_time_code(raw: str) -> str:
+    """` 12-34` and `١٢٣٤` → `1234`: 4–8 digits. Raises InvalidInput."""
+    written = "".join(c for c in raw.translate(_DIGITS) if unicodedata.category(c) not in _DIVIDERS)
+    if not _ONE_TIME_CODE.fullmatch(written):
+        raise InvalidInput(fields={"code": [_("A code is 4 to 8 digits.")]})
+    return written
 
 
-def keyed_hash(code: str, *, challenge: str, phone: str, pepper: str) -> str:
-    """HMAC-SHA256 in hex. Without the pepper four digits could be tried out in milliseconds (RFC 2104)."""
-    return hmac.new(pepper.encode(), f"{challenge}|{phone}|{code}".encode(), hashlib.sha256).hexdigest()
+def keyed_hash(code: str, *, challenge: uuid.UUID, pepper: str) -> str:
+    """HMAC-SHA256 in hex. Without the pepper four digits could be tried out in milliseconds (RFC 2104).
+
+    The challenge's row names the phone, so the phone need not be in it.
+    """
+    return hmac.new(pepper.encode(), f"{challenge}|{code}".encode(), hashlib.sha256).hexdigest()
 
 
 def key_of_phone(phone: str, *, pepper: str) -> str:
     """What a phone is counted by, and all that is left of it when its owner has left: 32 hex digits that can be
     recognised but not read."""
     return hmac.new(pepper.encode(), f"phone|{phone}".encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def same(one: str, other: str) -> bool:
-    """Compares in a time that does not depend on where they differ."""
-    return hmac.compare_digest(one, other)
 
 
 def draw_invite_code() -> str:

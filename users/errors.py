@@ -29,7 +29,7 @@ class DomainError(Exception):
         return {}
 
 
-class Waits(DomainError):
+class RetryLater(DomainError):
     """A refusal that ends by itself, after `retry_after` whole seconds (RFC 9110, 10.2.3)."""
 
     def __init__(self, *, retry_after: float, **extra: object):
@@ -60,6 +60,12 @@ class RegionNotAllowed(DomainError):
     code = "region_not_allowed"
     status = 400
     detail = _("We do not send codes to numbers of this country.")
+
+
+class PhoneNotMobile(DomainError):
+    code = "phone_not_mobile"
+    status = 400
+    detail = _("This number cannot get our messages. Give a mobile number.")
 
 
 class ChallengeRequired(DomainError):
@@ -142,31 +148,31 @@ class InviteAlreadyActivated(DomainError):
     detail = _("You have activated an invite code already. It is done once and cannot be changed.")
 
 
-class CodeRequestedTooSoon(Waits):
+class CodeRequestedTooSoon(RetryLater):
     code = "code_requested_too_soon"
     status = 429
     detail = _("A code is on its way. Wait a little before you ask for another.")
 
 
-class TooManyRequests(Waits):
+class TooManyRequests(RetryLater):
     code = "too_many_requests"
     status = 429
     detail = _("Too many requests. Wait a little.")
 
 
-class TooManyAttempts(Waits):
+class TooManyAttempts(RetryLater):
     code = "too_many_attempts"
     status = 429
     detail = _("Too many wrong attempts. Wait a little.")
 
 
-class SMSNotSent(Waits):
+class SMSNotSent(RetryLater):
     code = "sms_not_sent"
     status = 503
     detail = _("The message could not be sent. Try again.")
 
 
-class ServiceUnavailable(Waits):
+class ServiceUnavailable(RetryLater):
     code = "service_unavailable"
     status = 503
     detail = _("We cannot answer right now. Try again in a moment.")

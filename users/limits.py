@@ -1,154 +1,258 @@
-"""Who may send, guess and try. Every limit is a row of a table, counted over the rows that exist anyway."""
+"""Who may send, guess and look: each limit is a row of a table, and counts rows that are written anyway.
 
-import json
+Whatever is limited takes its locks, looks, and writes: plain statements of one transaction, in one round trip. Of those
+who share a limit no two can both be the last it allows, because the next one looks only when the first has written.
+A statement hears from the one before it what it found through settings that end with the transaction: `zovi.reached`
+lists the limits in the way, `zovi.refused` says whether one of them refuses, `zovi.digits` how long a code must be.
+"""
+
 import math
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import transaction
 
 from users import audit, prepared
-from users.errors import CodeRequestedTooSoon, TooManyAttempts, TooManyRequests, Waits
-from users.models import Challenge, InviteFailure
+from users.errors import CodeRequestedTooSoon, RetryLater, TooManyAttempts, TooManyRequests
+from users.models import LIVE_CHALLENGES, AddressFailure, Challenge, InviteFailure
 from users.rates import Rate
 
-STEP_UP_DIGITS = 6
-STEP_UP_LASTS = timedelta(days=30)
-
-# A try is counted before the code is compared, so the one that was right has to be taken off again.
-FAILURES = "attempts - (used_at IS NOT NULL)::int"
-# Those that have any: the few rows of an index of their own, see Challenge.
-FAILED = "(attempts > 1 OR (attempts = 1 AND used_at IS NULL))"
+HOME_LASTS = timedelta(days=30)
+RESENDS_WITHIN = timedelta(minutes=15)
+STEPS = (6, 8)  # digits of a code where guessing goes on
 
 
 @dataclass(frozen=True)
 class Limit:
-    """The events of `table` that `whose` selects, each with its `weight`, against the rates in `setting`.
+    """As many `events` in each window as `setting` says; from then on `error`, or codes of so many `digits`.
 
-    `turn` names what the limit is about: those who share it are let through one by one. `whose` and `turn` are SQL
-    over the one row `asked`, which holds who wants something now.
+    `events` is SQL: a table and which of its rows count for the one who asks. Those rows are called `event`, and
+    `asked` is one row about who asks: phone_key, address, network, at_home, user_id, as far as they are known.
     """
 
     setting: str
-    turn: str
-    whose: str
-    error: type[Waits]
-    table: str = "users_challenge"
-    weight: str = "1"
+    events: str
+    error: type[RetryLater] | None = None
+    digits: int = 0
+    spares_those_at_home: bool = False
+    of_everybody: bool = False
 
     def rates(self) -> tuple[Rate, ...]:
         value = getattr(settings, self.setting)
-        if isinstance(value, int):  # a cooldown in seconds: one event in that time
+        if isinstance(value, int):  # a pause in seconds: one event in that time
             return (Rate(1, timedelta(seconds=value)),) if value else ()
         return value
 
 
-PHONE, ADDRESS, EVERYBODY = "'phone ' || asked.phone_key", "'address ' || asked.address", "'everybody'"
-OF_PHONE, OF_ADDRESS, OF_ALL = "event.phone_key = asked.phone_key", "event.address = asked.address", "true"
-# Where a phone has signed in from before: strangers cannot use up what its owner may send from there.
-_HOMES = "(SELECT address FROM users_challenge WHERE phone_key = asked.phone_key AND used_at IS NOT NULL)"
-SAME_SIDE = f"(event.address IN {_HOMES}) = (asked.address IN {_HOMES})"
+_CODES_OF_PHONE = "users_challenge AS event WHERE event.phone_key = asked.phone_key"
+_HOMES = f"""(SELECT home.used_from FROM users_challenge AS home
+    WHERE home.phone_key = asked.phone_key AND home.used_from IS NOT NULL
+      AND home.used_at > statement_timestamp() - interval '{HOME_LASTS.days} days')"""
+_CODES = "users_challenge AS event WHERE event"
+_FAILURES = "users_codefailure AS event WHERE event"
 
 SENDS = (
-    Limit("OTP_RESEND_COOLDOWN", PHONE, OF_PHONE, CodeRequestedTooSoon),
-    Limit("OTP_SENDS_PER_PHONE", PHONE, f"{OF_PHONE} AND {SAME_SIDE}", TooManyRequests),
-    Limit("OTP_SENDS_PER_IP", ADDRESS, OF_ADDRESS, TooManyRequests),
-    Limit("OTP_SENDS_GLOBAL", EVERYBODY, OF_ALL, TooManyRequests),
-)
-TRIES = (
-    Limit("OTP_FAILURES_PER_IP", ADDRESS, f"{OF_ADDRESS} AND {FAILED}", TooManyAttempts, weight=FAILURES),
-    Limit("OTP_FAILURES_GLOBAL", EVERYBODY, FAILED, TooManyAttempts, weight=FAILURES),
-)
-INVITES = (
+    Limit("OTP_RESEND_COOLDOWN", f"{_CODES_OF_PHONE} AND is_sent", CodeRequestedTooSoon),
+    # What the gateway refuses leaves the phone's budget whole, and it is still not asked again at once.
+    Limit("SMS_RETRY_PAUSE", f"{_CODES_OF_PHONE} AND NOT is_sent", CodeRequestedTooSoon),
+    # What was asked for from homes and by strangers is counted apart: they cannot use up what is left at home.
     Limit(
-        "INVITE_FAILURES_PER_USER",
-        "'inviting ' || asked.user_id",
-        "event.user_id = asked.user_id",
-        TooManyAttempts,
-        table="users_invitefailure",
+        "OTP_SENDS_PER_PHONE",
+        f"{_CODES_OF_PHONE} AND is_sent AND (event.address IN {_HOMES}) = asked.at_home",
+        TooManyRequests,
+    ),
+    Limit("OTP_SENDS_PER_IP", f"{_CODES}.address = asked.address", TooManyRequests),
+    Limit("OTP_SENDS_PER_NETWORK", f"{_CODES}.network = asked.network", TooManyRequests),
+    Limit("OTP_SENDS_GLOBAL", f"{_CODES}.at_home = asked.at_home", TooManyRequests, of_everybody=True),
+)
+LENGTHS = (
+    Limit("OTP_FAILURES_PER_PHONE", f"{_FAILURES}.phone_key = asked.phone_key", digits=STEPS[0]),
+    Limit("OTP_FAILURES_PER_PHONE_LONG", f"{_FAILURES}.phone_key = asked.phone_key", digits=STEPS[1]),
+    Limit(
+        "OTP_FAILURES_GLOBAL",
+        f"{_FAILURES}.created_at IS NOT NULL",
+        digits=STEPS[0],
+        spares_those_at_home=True,
+        of_everybody=True,
     ),
 )
+TRIES = (Limit("OTP_FAILURES_PER_IP", f"{_FAILURES}.address = asked.address", TooManyAttempts),)
+INVITES = (
+    Limit(
+        "INVITE_FAILURES_PER_USER", "users_invitefailure AS event WHERE event.user_id = asked.user_id", TooManyAttempts
+    ),
+)
+_OF_DOOR = "users_addressfailure AS event WHERE event.address = asked.address AND event.door"
+VISITS = (Limit("INVITE_FAILURES_PER_IP", f"{_OF_DOOR} = 'invite'", TooManyAttempts),)
+ADMINS = (Limit("ADMIN_FAILURES_PER_IP", f"{_OF_DOOR} = 'admin'", TooManyAttempts),)
 
-# Who is asking, as the row `asked`: from the arguments, or from the challenge that is tried.
-_SENDER = "(SELECT %(phone_key)s::text AS phone_key, %(address)s::inet AS address)"
-_TRIED = "(SELECT phone_key, address, digits FROM users_challenge WHERE id = %(id)s AND slot IS NOT NULL)"
-_INVITED = "(SELECT %(user_id)s::uuid AS user_id)"
-_COUNTED = ("id", "phone", "address", "code_hash", "attempts")
+_SENDER = f"""(SELECT *, address IN {_HOMES} AS at_home FROM (
+    SELECT %(phone_key)s::text AS phone_key, %(address)s::inet AS address, %(network)s::inet AS network) AS asked)"""
+_GUESSER = """(SELECT phone_key, at_home, coalesce(%(address)s::inet, address) AS address
+    FROM users_challenge WHERE id = %(challenge)s::uuid)"""
+_VISITOR = "(SELECT %(address)s::inet AS address)"
+_IS_ALIVE = "(digits >= current_setting('zovi.digits')::int)"
+_IS_RIGHT = f"({_IS_ALIVE} AND code_hash = %(code_hash)s AND coalesce(phone = %(claimed)s, true))"
+
+# Locks are taken in this order everywhere, so that nobody waits in a circle: address, network, phones as they sort,
+# everybody.
+_LOCK_EACH = "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(%(keys)s::text[]) AS key"
+_LOCK_GUESSED = """SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM users_challenge, unnest(
+        CASE WHEN %(by_address)s THEN ARRAY['address ' || coalesce(%(address)s::inet, address)] END
+        || ARRAY['phone ' || phone_key]
+        || CASE WHEN %(by_everybody)s AND NOT at_home AND digits < %(first_step)s THEN ARRAY['failures'] END
+    ) AS key WHERE id = %(challenge)s::uuid"""
 
 
-def admit_send(challenge: Challenge, *, hashes: dict[int, str]) -> int:
-    """Insert the challenge, unless a limit is in the way. Returns how many digits its code must have.
+def rows_are_kept(limits: tuple[Limit, ...], *, at_least: timedelta) -> timedelta:
+    """How long what these limits count must not be purged."""
+    return max([at_least, *(rate.window for _, rate in _every_rate(limits))])
 
-    `hashes` has the keyed hash of a code for each length: a phone that was guessed at too often in the last 30 days
-    gets the longer one. That costs its owner two more keys, where a lock-out would do the attacker's work.
+
+@dataclass(frozen=True)
+class Admission:
+    """How many digits the code must have, and how many may be said: none while codes are longer for strangers alone,
+    for then the number would tell whether somebody is at home. `in_vain`: codes sent of late that nobody entered."""
+
+    digits: int
+    told_digits: int | None
+    in_vain: int
+
+
+def admit_send(challenge: Challenge) -> Admission:
+    """Write the challenge down, unless a limit is in the way: from now on it counts.
+
     Raises CodeRequestedTooSoon or TooManyRequests.
     """
-    [digits] = _admit(
-        SENDS,
-        _SENDER,
-        f"""INSERT INTO users_challenge (id, phone, phone_key, address, digits, code_hash, attempts)
-            SELECT %(id)s, %(phone)s, phone_key, address, digits, %(hashes)s::jsonb ->> digits::text, 0
-            FROM (SELECT asked.*, {_digits_for("asked")} AS digits FROM asked) AS asked
-            WHERE NOT EXISTS (SELECT FROM refused)
-            RETURNING digits""",
+    limits = (*SENDS, *LENGTHS)
+    row = prepared.first_row(
+        _LOCK_EACH,
+        _look(_every_rate(limits), _SENDER, settings.OTP_DIGITS),
+        f"""INSERT INTO users_challenge (id, phone, phone_key, address, network, at_home, digits)
+            SELECT %(id)s::uuid, %(phone)s, phone_key, address, network, at_home, current_setting('zovi.digits')::int
+            FROM {_SENDER} AS asked WHERE NOT current_setting('zovi.refused')::boolean""",
+        f"""SELECT current_setting('zovi.reached'), current_setting('zovi.digits')::int, (
+                SELECT count(*) FROM users_challenge WHERE phone_key = %(phone_key)s AND used_at IS NULL
+                AND route <> '' AND created_at > statement_timestamp() - interval '{RESENDS_WITHIN}')""",
         id=challenge.id,
         phone=challenge.phone,
+        keys=_keys_of(challenge),
         phone_key=challenge.phone_key,
         address=challenge.address,
-        hashes=json.dumps(hashes),
-        turns=[PHONE],
+        network=challenge.network,
     )
-    return digits
+    reached, digits, in_vain = row or ("", settings.OTP_DIGITS, 0)
+    is_hidden = any(limit.spares_those_at_home for limit in _refuse_or_alarm(reached, limits))
+    return Admission(digits, None if is_hidden else digits, in_vain)
 
 
-def wait_before_send(*, phone_key: str, address: str) -> int:
+def take_back(challenge: Challenge) -> None:
+    """The gateway has refused the message for certain: the phone's budget is free again."""
+    Challenge.objects.filter(id=challenge.id).update(is_sent=False)
+
+
+def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None) -> None:
+    """From now on the challenge takes guesses; it ends the caller's `earlier` one, whoever's phone that was for, and
+    the oldest of its own phone when there are more than may be open.
+
+    Both phones are locked first, in the order in which everybody else takes them.
+    """
+    prepared.first_row(
+        """SELECT pg_advisory_xact_lock(hashtextextended('phone ' || phone_key, 0)) FROM (
+               SELECT %(phone_key)s::text UNION SELECT phone_key FROM users_challenge WHERE id = %(earlier)s::uuid
+               ORDER BY 1) AS phones (phone_key)""",
+        "UPDATE users_challenge SET slot = NULL WHERE id = %(earlier)s::uuid AND slot IS NOT NULL",
+        """UPDATE users_challenge SET slot = NULL WHERE id IN (
+               SELECT id FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL
+               ORDER BY created_at DESC OFFSET %(others)s)""",
+        """UPDATE users_challenge SET code_hash = %(code_hash)s, told_digits = %(told_digits)s,
+               route = %(route)s, channel = %(channel)s, cost = %(cost)s,
+               expires_at = statement_timestamp() + make_interval(secs => %(ttl)s),
+               slot = (SELECT min(slot) FROM generate_series(0, %(others)s) AS slot WHERE slot NOT IN (
+                   SELECT slot FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL))
+           WHERE id = %(id)s::uuid""",
+        id=challenge.id,
+        phone_key=challenge.phone_key,
+        code_hash=challenge.code_hash,
+        route=challenge.route,
+        channel=challenge.channel,
+        cost=challenge.cost,
+        told_digits=challenge.told_digits,
+        earlier=earlier,
+        ttl=settings.OTP_TTL,
+        others=LIVE_CHALLENGES - 1,
+    )
+
+
+def wait_before_send(*, phone_key: str, address: str, network: str | None) -> int:
     """Whole seconds until `admit_send` would let another message out; 0: at once."""
-    values: dict[str, object] = {"phone_key": phone_key, "address": address}
-    reached = _questions(_every_rate(SENDS), values)
-    sql = f"WITH asked AS {_SENDER} SELECT max(wait) FROM ({reached}) AS reached (which, wait)"
-    row = prepared.first_row(sql, **values)
+    row = prepared.first_row(
+        f"SELECT max(wait) FROM ({_reached(_every_rate(SENDS), _SENDER)}) AS reached",
+        phone_key=phone_key,
+        address=address,
+        network=network,
+    )
     return max(0, math.ceil(row[0] or 0)) if row else 0
 
 
-def code_lengths() -> set[int]:
-    """Every length `admit_send` may choose."""
-    longer = {max(STEP_UP_DIGITS, settings.OTP_DIGITS)} if settings.OTP_FAILURES_PER_PHONE else set()
-    return {settings.OTP_DIGITS} | longer
+def try_code(
+    challenge: uuid.UUID, *, code_hash: str, claimed: str | None, address: str | None, then: str, **values: object
+) -> tuple:
+    """Count a try, compare, and go on, in one statement. Returns the row `then` ends with, empty without one.
 
-
-def count_try(challenge_id: uuid.UUID) -> Challenge | None:
-    """The challenge with this try counted and committed, or None when it takes no more.
-
-    Of any number of parallel guesses exactly OTP_TRIES come through, and nothing that fails afterwards gives a try
-    back. A code drawn before its phone's codes grew longer is dead. Raises TooManyAttempts, and then counts nothing.
+    What compares is what counts: of any number of parallel guesses exactly OTP_TRIES are compared, and nothing comes
+    after a wrong one that could fail and take it back. A code made before its phone's codes grew longer is dead, which
+    looks like a wrong one: otherwise those at home, whose codes are longer later, would look different.
+    `claimed` is the number the code must have gone to, `address` is where the guess comes from; None: any, and where
+    the code was asked for. `then` is SQL that goes on from `tried`, the challenge's row (`used_at` says that the code
+    was right), and ends with the table `answer`. Raises TooManyAttempts, and then counts nothing.
     """
-    counted = _admit(
-        TRIES,
-        _TRIED,
-        f"""UPDATE users_challenge AS challenge SET attempts = attempts + 1 FROM asked
-            WHERE challenge.id = %(id)s AND slot IS NOT NULL AND attempts < %(tries)s
-              AND expires_at > statement_timestamp() AND challenge.digits >= {_digits_for("asked")}
-              AND NOT EXISTS (SELECT FROM refused)
-            RETURNING {", ".join(f"challenge.{column}" for column in _COUNTED)}""",
-        id=challenge_id,
+    limits = (*TRIES, *LENGTHS)
+    row = prepared.first_row(
+        _LOCK_GUESSED,
+        _look(_every_rate(limits), _GUESSER, settings.OTP_DIGITS),
+        f"""WITH tried AS (
+                UPDATE users_challenge SET attempts = attempts + {_IS_ALIVE}::int,
+                    dead_attempts = dead_attempts + (NOT {_IS_ALIVE})::int,
+                    slot = CASE WHEN {_IS_RIGHT} THEN NULL ELSE slot END,
+                    used_at = CASE WHEN {_IS_RIGHT} THEN statement_timestamp() END,
+                    used_from = CASE WHEN {_IS_RIGHT} THEN %(address)s::inet END
+                WHERE id = %(challenge)s::uuid AND slot IS NOT NULL AND attempts + dead_attempts < %(tries)s
+                  AND expires_at > statement_timestamp()
+                  AND NOT current_setting('zovi.refused')::boolean
+                RETURNING *
+            ), failed AS (
+                INSERT INTO users_codefailure (phone_key, address)
+                SELECT phone_key, coalesce(%(address)s::inet, address) FROM tried WHERE used_at IS NULL
+            ), {then}
+            SELECT current_setting('zovi.reached'), answer.* FROM (SELECT) AS always LEFT JOIN answer ON true""",
+        challenge=challenge,
+        code_hash=code_hash,
+        claimed=claimed,
+        address=address,
         tries=settings.OTP_TRIES,
-        turns=[PHONE],
+        by_address=bool(settings.OTP_FAILURES_PER_IP),
+        by_everybody=bool(settings.OTP_FAILURES_GLOBAL),
+        first_step=STEPS[0],
+        **values,
     )
-    return Challenge(**dict(zip(_COUNTED, counted, strict=True))) if counted else None
+    reached, *answer = row or ("",)
+    _refuse_or_alarm(reached, limits)
+    return tuple(answer) if answer and answer[0] is not None else ()
 
 
 @contextmanager
 def admitted_invite(*, user_id: uuid.UUID) -> Iterator[None]:
-    """A short transaction in which the caller looks an invite code up and records a failure.
+    """A short transaction in which somebody signed in looks an invite code up and records a failure.
 
     Raises TooManyAttempts.
     """
-    with transaction.atomic():
-        _admit(INVITES, _INVITED, "SELECT 1", user_id=user_id, turns=[])
+    with _admitted(INVITES, f"invites of {user_id}", "(SELECT %(user_id)s::uuid AS user_id)", user_id=user_id):
         yield
 
 
@@ -156,77 +260,98 @@ def record_invite_failure(*, user_id: uuid.UUID) -> None:
     InviteFailure.objects.create(user_id=user_id)
 
 
-def _admit(limits: tuple[Limit, ...], asked: str, action: str, *, turns: list[str], **values: object) -> tuple:
-    """Do `action` unless a limit is reached, and return its row (empty if it had none).
+@contextmanager
+def admitted_visitor(*, address: str) -> Iterator[None]:
+    """The same for somebody who is not signed in. Raises TooManyAttempts."""
+    with _admitted(VISITS, f"visits of {address}", _VISITOR, address=address):
+        yield
 
-    Raises the error with the longest wait.
 
-    Two statements in one round trip, which PostgreSQL runs as one transaction: first wait for one's turn, so that of
-    those who share a limit no two can both be the last it allows; then, on what they left, look and act.
+def record_visitor_failure(*, address: str) -> None:
+    AddressFailure.objects.create(door=AddressFailure.Door.INVITE, address=address)
+
+
+def count_admin_attempt(*, address: str) -> AddressFailure:
+    """Before a password is hashed, its attempt counts as a failure; `forgive` takes back one that was none.
+
+    So of any number of parallel attempts no more are hashed than the limit allows. Raises TooManyAttempts.
     """
+    with _admitted(ADMINS, f"administration by {address}", _VISITOR, address=address):
+        return AddressFailure.objects.create(door=AddressFailure.Door.ADMIN, address=address)
+
+
+def forgive(failure: AddressFailure) -> None:
+    failure.delete()
+
+
+@contextmanager
+def locked_phone(phone_key: str) -> Iterator[None]:
+    """A transaction during which nobody sends to that phone or tries its codes."""
+    with transaction.atomic():
+        prepared.first_row(_LOCK_EACH, keys=[f"phone {phone_key}"])
+        yield
+
+
+@contextmanager
+def _admitted(limits: tuple[Limit, ...], key: str, asked: str, **values: object) -> Iterator[None]:
+    with transaction.atomic():
+        look = _look(_every_rate(limits), asked, settings.OTP_DIGITS)
+        row = prepared.first_row(_LOCK_EACH, look, "SELECT current_setting('zovi.reached')", keys=[key], **values)
+        _refuse_or_alarm(row[0] if row else "", limits)
+        yield
+
+
+def _keys_of(challenge: Challenge) -> list[str]:
+    network = [f"network {challenge.network}"] if challenge.network and settings.OTP_SENDS_PER_NETWORK else []
+    address = [f"address {challenge.address}"] if settings.OTP_SENDS_PER_IP else []
+    everybody = ["everybody"] if settings.OTP_SENDS_GLOBAL else []
+    return [*address, *network, f"phone {challenge.phone_key}", *everybody]
+
+
+def _every_rate(limits: tuple[Limit, ...]) -> tuple[tuple[Limit, Rate], ...]:
+    return tuple((limit, rate) for limit in limits for rate in limit.rates())
+
+
+@lru_cache
+def _look(every: tuple[tuple[Limit, Rate], ...], asked: str, shortest: int) -> str:
+    """A statement that notes which rates have been reached, for the statements after it."""
+    return f"""SELECT
+        set_config('zovi.reached', coalesce(string_agg(number || ' ' || wait, ','), ''), true),
+        set_config('zovi.refused', coalesce(bool_or(refuses), false)::text, true),
+        set_config('zovi.digits', greatest(max(digits), {shortest})::text, true)
+        FROM ({_reached(every, asked)}) AS reached"""
+
+
+@lru_cache
+def _reached(every: tuple[tuple[Limit, Rate], ...], asked: str) -> str:
+    """SQL for a row of each rate that has been reached: its number, the seconds until it has not, what it does."""
+    nothing = "SELECT 0 AS number, 0.0 AS wait, false AS refuses, 0 AS digits WHERE false"
+    each = [_reached_one(number, limit, rate) for number, (limit, rate) in enumerate(every)]
+    return f"WITH asked AS {asked} {' UNION ALL '.join([nothing, *each])}"
+
+
+def _reached_one(number: int, limit: Limit, rate: Rate) -> str:
+    """The rate is reached while the event that is its `count`-th from the newest is still in the window."""
+    window = f"interval '{rate.window.total_seconds()} seconds'"
+    digits = f"CASE WHEN asked.at_home THEN 0 ELSE {limit.digits} END" if limit.spares_those_at_home else limit.digits
+    return f"""(SELECT {number}, extract(epoch FROM newest.created_at + {window} - statement_timestamp()),
+            {limit.error is not None}, {digits}
+        FROM asked, LATERAL (
+            SELECT event.created_at FROM {limit.events}
+                AND event.created_at > statement_timestamp() - {window}
+            ORDER BY event.created_at DESC OFFSET {rate.count - 1} LIMIT 1
+        ) AS newest)"""
+
+
+def _refuse_or_alarm(reached: str, limits: tuple[Limit, ...]) -> list[Limit]:
+    """The limits that were reached, each that is about everybody with an alarm; or the error with the longest wait."""
     every = _every_rate(limits)
-    turns = sorted({*turns, *(limit.turn for limit, _ in every)})
-    reached = _questions(every, values)
-    row = prepared.first_row(
-        f"""SELECT pg_advisory_xact_lock(hashtextextended(turn, 0))
-            FROM {asked} AS asked, unnest(ARRAY[{", ".join(turns)}]::text[]) AS turn""",
-        f"""WITH asked AS {asked},
-                 reached (which, wait) AS ({reached}),
-                 refused AS (SELECT which, wait FROM reached ORDER BY wait DESC LIMIT 1),
-                 done AS ({action})
-            SELECT refused.which, refused.wait, done.* FROM done FULL JOIN refused ON true""",
-        **values,
-    )
-    if row is None:
-        return ()
-    which, wait, *done = row
-    if which is not None:
-        limit = every[which][0]
-        audit.limit_reached(limit.setting, by_everybody=limit.turn == EVERYBODY)
-        raise limit.error(retry_after=float(wait))
-    return tuple(done)
-
-
-def _every_rate(limits: tuple[Limit, ...]) -> list[tuple[Limit, Rate]]:
-    return [(limit, rate) for limit in limits for rate in limit.rates()]
-
-
-def _questions(every: list[tuple[Limit, Rate]], values: dict[str, object]) -> str:
-    """A row (which, wait) for each rate that has been reached. Adds to `values` what it asks with."""
-    questions = []
-    for number, (limit, rate) in enumerate(every):
-        values |= {f"window{number}": rate.window, f"count{number}": rate.count}
-        questions.append(_question(number, limit))
-    return " UNION ALL ".join(questions) or "SELECT 0, 0 WHERE false"
-
-
-def _question(number: int, limit: Limit) -> str:
-    """Has the limit been reached, and for how long?
-
-    Newest first, the events are added up until they reach the limit's count: the one that reaches it has to leave the
-    window before there is room again. One short walk over an index answers both.
-    """
-    return f"""(SELECT {number}, extract(epoch FROM created_at + %(window{number})s::interval - statement_timestamp())
-                FROM asked, LATERAL (
-                    SELECT created_at, sum({limit.weight}) OVER (ORDER BY created_at DESC ROWS UNBOUNDED PRECEDING)
-                    FROM {limit.table} AS event
-                    WHERE {limit.whose} AND created_at > statement_timestamp() - %(window{number})s::interval
-                ) AS newest_first (created_at, total)
-                WHERE total >= %(count{number})s ORDER BY created_at DESC LIMIT 1)"""
-
-
-def _digits_for(asked: str) -> str:
-    """How long a code must be, as SQL: longer if in some window of the last 30 days the phone's failures reached the
-    limit."""
-    if not settings.OTP_FAILURES_PER_PHONE:
-        return str(settings.OTP_DIGITS)
-    ever_reached = " OR ".join(
-        f"""EXISTS (SELECT FROM (
-                SELECT sum({FAILURES}) OVER (ORDER BY created_at RANGE BETWEEN
-                    '{rate.window.total_seconds()} seconds' PRECEDING AND CURRENT ROW)
-                FROM users_challenge WHERE phone_key = {asked}.phone_key
-                    AND created_at > statement_timestamp() - interval '{STEP_UP_LASTS.days} days'
-            ) AS of_window (total) WHERE total >= {rate.count})"""
-        for rate in settings.OTP_FAILURES_PER_PHONE
-    )
-    return f"CASE WHEN {ever_reached} THEN {max(STEP_UP_DIGITS, settings.OTP_DIGITS)} ELSE {settings.OTP_DIGITS} END"
+    found = [(float(wait), every[int(number)][0]) for number, wait in map(str.split, filter(None, reached.split(",")))]
+    refusing = [(wait, limit) for wait, limit in found if limit.error]
+    told = max(refusing, key=lambda one: one[0])[1:] if refusing else ()
+    for limit in dict.fromkeys([*told, *(limit for _, limit in found if limit.of_everybody)]):
+        audit.limit_reached(limit.setting, by_everybody=limit.of_everybody)
+    if refusing:
+        wait, limit = max(refusing, key=lambda one: one[0])
+        raise limit.error(retry_after=wait)
+    return [limit for _, limit in found]

@@ -1,19 +1,39 @@
 """Phone numbers: read in any usual form, kept in E.164, shown to others masked. Pure."""
 
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
+from phonenumbers.phonenumberutil import REGION_CODE_FOR_NON_GEO_ENTITY
 
-from users.errors import InvalidPhone, RegionNotAllowed
+from users.errors import InvalidPhone, PhoneNotMobile, RegionNotAllowed
 
-# Calls and messages to these are paid by us and profit whoever rents the number (toll fraud).
-_PAID_BY_THE_SENDER = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
+# libphonenumber's kinds by their names: mobile, fixed_line, voip …
+TYPES = {
+    name.lower(): number
+    for name, number in vars(PhoneNumberType).items()
+    if isinstance(number, int) and number != PhoneNumberType.UNKNOWN
+}
+_REFUSED_CHARACTERS = {"Cc", "Cs"}  # control characters, NUL among them, and halves of characters
 
 
-def normalise(raw: str, *, default_region: str, allowed_regions: list[str]) -> str:
-    """`8 913 674-00-00`, `+7(913)6740000`, `007913…` → `+79136740000` (ITU-T E.164).
+@dataclass(frozen=True)
+class Phone:
+    """A number that was read once: in E.164, and as libphonenumber keeps it."""
 
-    Raises InvalidPhone, or RegionNotAllowed when `allowed_regions` is not empty and lacks the number's.
+    e164: str
+    number: PhoneNumber
+
+
+def read(raw: str, *, default_region: str) -> Phone:
+    """`8 913 674-00-00`, `+7(913)6740000`, `007913…` → `+79136740000` (ITU-T E.164). Raises InvalidPhone.
+
+    What comes out has the form of a number; whether there is such a one, `require_reachable` knows.
     """
+    if any(unicodedata.category(character) in _REFUSED_CHARACTERS for character in raw):
+        raise InvalidPhone()
     written = raw.strip()
     if any(character.isalpha() for character in written):
         raise InvalidPhone()
@@ -23,18 +43,48 @@ def normalise(raw: str, *, default_region: str, allowed_regions: list[str]) -> s
         number = phonenumbers.parse(written, default_region)
     except NumberParseException:
         raise InvalidPhone() from None
-    if not phonenumbers.is_valid_number(number) or number.extension:
+    if number.extension:
         raise InvalidPhone()
-    if phonenumbers.number_type(number) in _PAID_BY_THE_SENDER:
+    return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), number)
+
+
+def require_reachable(phone: Phone, *, allowed_regions: Collection[str], allowed_types: Collection[str]) -> None:
+    """Can it get an SMS that costs what an SMS costs? Nothing allowed means anything goes.
+
+    Raises InvalidPhone, RegionNotAllowed, PhoneNotMobile. Satellites and other codes without a country are dear
+    whatever kind they call themselves.
+    """
+    number = phone.number
+    if not phonenumbers.is_valid_number(number):
         raise InvalidPhone()
-    if allowed_regions and phonenumbers.region_code_for_number(number) not in allowed_regions:
+    region = phonenumbers.region_code_for_number(number)
+    if allowed_types and region == REGION_CODE_FOR_NON_GEO_ENTITY:
+        raise PhoneNotMobile()
+    if allowed_regions and region not in allowed_regions:
         raise RegionNotAllowed()
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if allowed_types and not _types_of(number) & set(allowed_types):
+        raise PhoneNotMobile()
 
 
-def mask(phone: str) -> str:
+def _types_of(number: PhoneNumber) -> set[str]:
+    kind = phonenumbers.number_type(number)
+    names = {name for name, value in TYPES.items() if value == kind}
+    return names | ({"mobile"} if kind == PhoneNumberType.FIXED_LINE_OR_MOBILE else set())
+
+
+def normalise(
+    raw: str, *, default_region: str, allowed_regions: Collection[str] = (), allowed_types: Collection[str] = ()
+) -> str:
+    """Read, and required to be reachable."""
+    phone = read(raw, default_region=default_region)
+    require_reachable(phone, allowed_regions=allowed_regions, allowed_types=allowed_types)
+    return phone.e164
+
+
+def mask(phone: str | Phone) -> str:
     """`+79136740012` → `+7 913 ***-**-12`: the country, three digits at most, and the last two."""
-    shown = phonenumbers.format_number(phonenumbers.parse(phone), PhoneNumberFormat.INTERNATIONAL)
+    number = phone.number if isinstance(phone, Phone) else phonenumbers.parse(phone)
+    shown = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
     country, _, national = shown.partition(" ")
     total = sum(character.isdigit() for character in national)
     opening = 3 if total >= 9 else 0

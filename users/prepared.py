@@ -76,4 +76,5 @@ def _named(statement: str) -> tuple[str, str, str]:
     name = f"zovi_{hashlib.sha256(statement.encode()).hexdigest()[:32]}"
     values = list(dict.fromkeys(_VALUE.findall(statement)))
     numbered = statement % {value: f"${number}" for number, value in enumerate(values, 1)}
-    return name, f"PREPARE {name} AS {numbered}", f"EXECUTE {name} ({', '.join(f'%({value})s' for value in values)})"
+    given = f" ({', '.join(f'%({value})s' for value in values)})" if values else ""
+    return name, f"PREPARE {name} AS {numbered}", f"EXECUTE {name}{given}"

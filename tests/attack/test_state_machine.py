@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from users import errors, services, tokens
 from users.clients import Client
-from users.models import Activation, Challenge, Session, User
+from users.models import Activation, Challenge, CodeFailure, Session, User
 
 PHONES = ["+79136740000", "+79136740012", "+79261234567"]
 ADDRESSES = ["203.0.113.5", "198.51.100.7"]
@@ -30,12 +30,16 @@ class Zovi(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE users_user, users_challenge CASCADE")
-        self.compared: Counter[str] = Counter()  # tries by challenge
+            cursor.execute("TRUNCATE users_user, users_challenge, users_codefailure CASCADE")
+        self.compared: Counter[str] = Counter()  # by challenge
+        self.dead: Counter[str] = Counter()  # tries that were not, because the phone's codes had grown longer
         self.spent: set[str] = set()
-        self.failed_short: Counter[str] = Counter()  # wrong four-digit codes that were compared, by phone
+        self.failed: dict[int, Counter[str]] = {
+            4: Counter(),
+            6: Counter(),
+            8: Counter(),
+        }  # that were compared, by phone
         self.failures: Counter[str] = Counter()
-        self.stepped_up: set[str] = set()
         self.ended: list[tokens.Tokens] = []
         self.invite_codes: dict[object, str] = {}
         self.activated: dict[object, object] = {}
@@ -47,22 +51,22 @@ class Zovi(RuleBasedStateMachine):
     def ask_for_a_code(self, phone, address, earlier):
         challenge = earlier and earlier[1].challenge
         new = services.request_code(phone=phone, client=Client(address=address), challenge=challenge)
-        assert len(new.otp) == (6 if phone in self.stepped_up else 4)
+        assert len(new.otp) == self._digits(phone)
         return phone, new
 
     @rule(target=sessions, asked=sent, address=addresses)
     def name_the_right_code(self, asked, address):
         phone, code = asked
-        attempts = self.compared[code.challenge]
+        attempts, least = self.compared[code.challenge], self._digits(phone)
         try:
             entered = services.verify_code(code=code.otp, challenge=code.challenge, client=Client(address=address))
         except errors.InvalidCode:
-            self._look_at(code)
+            self._count_failure(phone, code)
             return multiple()
-        assert self._look_at(code)
+        assert self._look_at(code) == (1, 0)
         assert code.challenge not in self.spent
         assert attempts < 3
-        assert len(code.otp) == 6 or phone not in self.stepped_up
+        assert len(code.otp) >= least
         assert entered.user.phone == phone
         self.spent.add(code.challenge)
         return entered
@@ -161,20 +165,21 @@ class Zovi(RuleBasedStateMachine):
 
     # --- The account -----------------------------------------------------------------------------------------------
 
-    def _count_failure(self, phone, code) -> None:
-        if self._look_at(code):
-            self.failures[phone] += 1
-            self.failed_short[phone] += len(code.otp) == 4
-            if self.failures[phone] >= 10:
-                self.stepped_up.add(phone)
+    def _digits(self, phone) -> int:
+        return 4 + 2 * (self.failures[phone] >= 10) + 2 * (self.failures[phone] >= 100)
 
-    def _look_at(self, code) -> bool:
-        """Note the challenge's tries. Whether one more was compared."""
-        attempts = Challenge.objects.filter(id=code.challenge).values_list("attempts", flat=True).first() or 0
-        counted = attempts - self.compared[code.challenge]
-        assert counted in (0, 1)
-        self.compared[code.challenge] = attempts
-        return counted == 1
+    def _count_failure(self, phone, code) -> None:
+        compared, dead = self._look_at(code)
+        self.failures[phone] += compared + dead
+        self.failed[len(code.otp)][phone] += compared
+
+    def _look_at(self, code) -> tuple[int, int]:
+        """Note the challenge's tries. How many more were compared, how many came too late to be: one in all."""
+        tried = Challenge.objects.filter(id=code.challenge).values_list("attempts", "dead_attempts").first() or (0, 0)
+        counted = tried[0] - self.compared[code.challenge], tried[1] - self.dead[code.challenge]
+        assert counted in ((0, 0), (0, 1), (1, 0))
+        self.compared[code.challenge], self.dead[code.challenge] = tried
+        return counted
 
     def _is_over(self, entered) -> None:
         self.ended.append(entered.tokens)
@@ -188,7 +193,8 @@ class Zovi(RuleBasedStateMachine):
 
     @invariant()
     def no_code_is_tried_more_often_than_allowed(self):
-        assert not Challenge.objects.filter(attempts__gt=django_settings.OTP_TRIES).exists()
+        tried = Challenge.objects.annotate(tried=F("attempts") + F("dead_attempts"))
+        assert not tried.filter(tried__gt=django_settings.OTP_TRIES).exists()
 
     @invariant()
     def a_used_code_is_closed(self):
@@ -196,7 +202,12 @@ class Zovi(RuleBasedStateMachine):
 
     @invariant()
     def at_most_ten_wrong_codes_are_compared_against_four_digits(self):
-        assert max(self.failed_short.values(), default=0) <= 10
+        assert max(self.failed[4].values(), default=0) <= 10
+        assert max(self.failed[6].values(), default=0) <= 90
+
+    @invariant()
+    def every_failure_is_remembered(self):
+        assert CodeFailure.objects.count() == sum(self.failures.values())
 
     @invariant()
     def activations_are_what_they_were(self):

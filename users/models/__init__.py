@@ -1,6 +1,6 @@
 """The tables, and behind every rule that two requests could race, a constraint."""
 
-from users.models.challenges import LIVE_CHALLENGES, Challenge
+from users.models.challenges import LIVE_CHALLENGES, AddressFailure, Challenge, CodeFailure
 from users.models.messages import Message
 from users.models.people import NO_PASSWORD, PhoneField, User
 from users.models.referrals import Activation, InviteFailure
@@ -10,7 +10,9 @@ __all__ = [
     "LIVE_CHALLENGES",
     "NO_PASSWORD",
     "Activation",
+    "AddressFailure",
     "Challenge",
+    "CodeFailure",
     "InviteFailure",
     "Message",
     "PhoneField",

@@ -1,4 +1,4 @@
-"""The codes that were sent."""
+"""The codes that were asked for, and the wrong ones that were tried."""
 
 import uuid
 
@@ -11,40 +11,47 @@ LIVE_CHALLENGES = 3
 
 
 class Challenge(models.Model):
-    """A code that was sent, and what is known of those who try to name it.
+    """A code that was asked for, and what is known of those who try to name it.
 
-    It is open while it holds one of its phone's slots: from the moment the message has left until it is used or
-    another takes its place. So a phone never has more open codes than slots.
+    It is written before the gateway is called, so that whatever happens then, the message counts. It is open while it
+    holds one of its phone's slots: from the moment the message has left until it is used or another takes its place.
+    So a phone never has more open codes than slots.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     phone = models.CharField(_("phone"), max_length=16)  # empty when its owner has left
     phone_key = models.CharField(max_length=32)  # what limits count by
+    address = models.GenericIPAddressField(_("address"))
+    network = models.GenericIPAddressField(null=True)  # the /48 of an IPv6 address
+    at_home = models.BooleanField(db_default=False)  # the phone had signed in from this address
+    is_sent = models.BooleanField(db_default=True)  # False: the gateway refused it for certain
     digits = models.PositiveSmallIntegerField(_("digits"), db_default=4)
+    told_digits = models.PositiveSmallIntegerField(null=True)  # what may be said of them, see limits.Admission
     slot = models.PositiveSmallIntegerField(_("slot"), null=True)
-    code_hash = models.CharField(max_length=64)
+    code_hash = models.CharField(max_length=64, db_default="")
     # How it was sent: empty until it has been, and where the gateway did not say.
     route = models.CharField(_("route"), max_length=32, blank=True, db_default="")
     channel = models.CharField(_("channel"), max_length=16, blank=True, db_default="")
     cost = models.DecimalField(_("cost"), max_digits=12, decimal_places=4, null=True)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    address = models.GenericIPAddressField(_("address"))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, db_default=0)  # that were compared
+    dead_attempts = models.PositiveSmallIntegerField(default=0, db_default=0)  # after the phone's codes grew longer
     created_at = models.DateTimeField(_("asked for"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), db_default=Now())
     used_at = models.DateTimeField(_("used"), null=True)
+    used_from = models.GenericIPAddressField(null=True)  # from now on the phone is at home there
 
     class Meta:
         verbose_name = _("challenge")
         verbose_name_plural = _("challenges")
         indexes = [
-            models.Index(fields=["phone_key", "-created_at"], name="challenge_by_phone_key"),
+            models.Index(fields=["phone_key", "-created_at"], name="challenge_by_phone"),
             models.Index(fields=["address", "-created_at"], name="challenge_by_address"),
-            models.Index(fields=["-created_at"], name="challenge_by_time"),
-            # The condition is that of limits.FAILED.
             models.Index(
-                fields=["-created_at"],
-                name="challenge_failed",
-                condition=Q(attempts__gt=1) | Q(attempts=1, used_at=None),
+                fields=["network", "-created_at"], name="challenge_by_network", condition=Q(network__isnull=False)
+            ),
+            models.Index(fields=["at_home", "-created_at"], name="challenge_by_time"),
+            models.Index(
+                fields=["phone_key", "used_from"], name="challenge_homes", condition=Q(used_from__isnull=False)
             ),
         ]
         constraints = [
@@ -54,3 +61,42 @@ class Challenge(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    def attempts_left(self, of: int) -> int:
+        return max(0, of - self.attempts - self.dead_attempts)
+
+
+class CodeFailure(models.Model):
+    """A wrong code, remembered for a year by the phone it was tried on and the address it came from."""
+
+    phone_key = models.CharField(max_length=32)
+    address = models.GenericIPAddressField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["phone_key", "-created_at"], name="code_failure_by_phone"),
+            models.Index(fields=["address", "-created_at"], name="code_failure_by_address"),
+            models.Index(fields=["-created_at"], name="code_failure_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class AddressFailure(models.Model):
+    """Somebody who had not signed in was wrong at a door where addresses alone are counted."""
+
+    class Door(models.TextChoices):
+        INVITE = "invite"
+        ADMIN = "admin"
+
+    door = models.CharField(max_length=6, choices=Door.choices)
+    address = models.GenericIPAddressField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["door", "address", "-created_at"], name="address_failure_by_address")]
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -20,7 +20,7 @@ NO_PASSWORD = UNUSABLE_PASSWORD_PREFIX
 
 
 def _normalise(phone: str) -> str:
-    return phones.normalise(phone, default_region=settings.PHONE_DEFAULT_REGION, allowed_regions=[])
+    return phones.normalise(phone, default_region=settings.PHONE_DEFAULT_REGION)
 
 
 class UserManager(BaseUserManager["User"]):

@@ -20,6 +20,7 @@ _WITH_BODY = (
     errors.UnsupportedMediaType,
 )
 _WITH_TOKEN = (errors.NotAuthenticated, errors.InvalidToken)
+_WITH_PHONE = (errors.InvalidPhone, errors.RegionNotAllowed, errors.PhoneNotMobile)
 _EXTRAS: dict[type[errors.DomainError], dict[str, object]] = {
     errors.InvalidInput: {"fields": {"field": ["This field is required."]}},
     errors.InvalidCode: {"attempts_left": 2},
@@ -121,7 +122,7 @@ send_otp = _call(
         "expires_in": 180,
         "resend_in": 60,
     },
-    refusals=(*_WITH_BODY, errors.InvalidPhone, errors.RegionNotAllowed, *_WAITING, errors.SMSNotSent, *_EVERYWHERE),
+    refusals=(*_WITH_BODY, *_WITH_PHONE, *_WAITING, errors.SMSNotSent, *_EVERYWHERE),
 )
 auth = _call(
     "auth",
@@ -131,8 +132,7 @@ auth = _call(
     gives=_TOKENS | {"is_new_user": True},
     refusals=(
         *_WITH_BODY,
-        errors.InvalidPhone,
-        errors.RegionNotAllowed,
+        *_WITH_PHONE,
         errors.ChallengeRequired,
         errors.InvalidCode,
         errors.AccountDisabled,
@@ -209,8 +209,7 @@ referal = _call(
     refusals=(
         *_WITH_BODY,
         *_WITH_TOKEN,
-        errors.InvalidPhone,
-        errors.RegionNotAllowed,
+        *_WITH_PHONE,
         errors.OwnInvite,
         errors.NotYourPhone,
         errors.InviteNotFound,

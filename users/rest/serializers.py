@@ -20,7 +20,7 @@ class TextField(serializers.Field):
         return data
 
 
-@extend_schema_field({"type": "string", "pattern": f"^{codes.ONE_TIME_CODE}$"})
+@extend_schema_field({"type": "string", "pattern": codes.WRITTEN_ONE_TIME_CODE})
 class OneTimeCodeField(TextField):
     """The pattern is for those who read the description; the services check it."""
 
@@ -31,7 +31,7 @@ class SendOTPRequest(serializers.Serializer):
 
 
 class AuthRequest(serializers.Serializer):
-    otp = OneTimeCodeField(help_text="The code from the message, 4 to 6 digits.")
+    otp = OneTimeCodeField(help_text="The code from the message, 4 to 8 digits.")
     challenge = TextField(required=False, help_text="From `send_otp`. Default: the cookie.")
     phone_number = TextField(required=False, help_text="If sent, it must be the number the code went to.")
 

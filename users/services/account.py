@@ -6,9 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import transaction
 
-from users import audit, codes, phones
+from users import audit, codes, limits, phones
 from users.errors import InvalidToken
 from users.models import NO_PASSWORD, Activation, Challenge, Message, User
 from users.services import profile_query
@@ -84,7 +83,7 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
     """
     confirm_code(user=user, code=code, challenge=challenge)
     phone_key = codes.key_of_phone(user.phone, pepper=settings.OTP_PEPPER)
-    with transaction.atomic():
+    with limits.locked_phone(phone_key):
         if not User.objects.select_for_update().filter(id=user.id, phone=user.phone).exists():
             raise InvalidToken()
         Challenge.objects.filter(phone_key=phone_key).update(phone="", slot=None)

@@ -5,12 +5,28 @@ import uuid
 from django.conf import settings
 
 from users import phones
+from users.errors import InvalidPhone, PhoneNotMobile
+from users.models import User
 
 
-def normalise_phone(phone: str) -> str:
-    return phones.normalise(
-        phone, default_region=settings.PHONE_DEFAULT_REGION, allowed_regions=settings.PHONE_ALLOWED_REGIONS
-    )
+def read_phone(raw: str) -> phones.Phone:
+    """A number that may get a code. One that is a user's already is taken whatever newer metadata says of it.
+
+    Raises InvalidPhone, RegionNotAllowed, PhoneNotMobile.
+    """
+    phone = phones.read(raw, default_region=settings.PHONE_DEFAULT_REGION)
+    try:
+        phones.require_reachable(
+            phone, allowed_regions=settings.PHONE_ALLOWED_REGIONS, allowed_types=settings.PHONE_ALLOWED_TYPES
+        )
+    except (InvalidPhone, PhoneNotMobile):
+        if not User.objects.filter(phone=phone.e164).exists():
+            raise
+    return phone
+
+
+def normalise_phone(raw: str) -> str:
+    return read_phone(raw).e164
 
 
 def parse_id(raw: str | None) -> uuid.UUID | None:

@@ -14,11 +14,14 @@ from users.services.arguments import parse_id
 
 @dataclass(frozen=True)
 class AwaitedCode:
-    """`phone` is the one the holder asked for. Times in seconds, 0 when over; `message` is shown in a demo only."""
+    """`phone` is the one the holder asked for. Times in seconds, 0 when over; `message` is shown in a demo only.
+
+    `digits` is None while its number would tell strangers from those at home.
+    """
 
     phone: str
     channel: str
-    digits: int
+    digits: int | None
     expires_in: int
     resend_in: int
     attempts_left: int
@@ -39,9 +42,11 @@ def awaited_code(*, challenge: str | None, client: Client) -> AwaitedCode | None
     return AwaitedCode(
         phone=sent.phone,
         channel=sent.channel,
-        digits=sent.digits,
+        digits=sent.told_digits,
         expires_in=max(0, math.ceil((sent.expires_at - timezone.now()).total_seconds())) if is_open else 0,
-        resend_in=limits.wait_before_send(phone_key=sent.phone_key, address=client.address),
-        attempts_left=max(0, settings.OTP_TRIES - sent.attempts),
+        resend_in=limits.wait_before_send(
+            phone_key=sent.phone_key, address=client.address, network=client.network or None
+        ),
+        attempts_left=sent.attempts_left(settings.OTP_TRIES),
         message=Message.objects.newest_to(sent.phone) if settings.DEMO else None,
     )

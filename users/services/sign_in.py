@@ -1,15 +1,17 @@
 """Signing in: ask for a code, name it, keep the session going, end it."""
 
+import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 
-from users import audit, codes, limits, sms, tokens
+from users import audit, codes, limits, phones, sms, tokens
 from users.clients import Client
 from users.errors import AccountDisabled, ChallengeRequired, DomainError, InvalidCode
 from users.models import Challenge, Session, User
 from users.services import sign_in_query
-from users.services.arguments import normalise_phone, parse_id
+from users.services.arguments import parse_id, read_phone
 
 
 @dataclass(frozen=True)
@@ -35,23 +37,25 @@ class SignIn:
 def request_code(*, phone: str, client: Client, challenge: str | None = None) -> SentCode:
     """Send a one-time code. `challenge` is the caller's earlier one, which this one ends.
 
-    Raises InvalidPhone, RegionNotAllowed, CodeRequestedTooSoon, TooManyRequests, SMSNotSent, ServiceUnavailable.
+    The challenge is written down before the gateway is called, and counts unless the message is known not to have
+    left. Raises InvalidPhone, RegionNotAllowed, PhoneNotMobile, CodeRequestedTooSoon, TooManyRequests, SMSNotSent,
+    ServiceUnavailable.
     """
-    sent = _challenge_for(normalise_phone(phone), client)
-    drawn = {digits: codes.draw_one_time_code(digits) for digits in limits.code_lengths()}
-    digits = limits.admit_send(sent, hashes={digits: _hash(code, sent) for digits, code in drawn.items()})
-    code = drawn[digits]
-    attempt = 0 if settings.DEMO else sign_in_query.sent_in_vain(sent)
+    recipient = read_phone(phone)
+    sent = _challenge_for(recipient, client)
+    admission = limits.admit_send(sent)
+    code = codes.new_one_time_code(admission.digits)
     try:
-        delivered = sms.send(sms.Message(sent.phone, code, str(sent.id), host=client.host, attempt=attempt))
+        delivered = sms.send(_message(sent, code, client, admission))
     except DomainError as error:
-        sent.delete()  # nothing was sent: no limit counts it, and the earlier code still holds
-        audit.code_not_sent(sent.phone, client.address, error.code)
+        limits.take_back(sent)  # the phone's budget is whole, and the earlier code still holds
+        audit.code_not_sent(recipient, client.address, error.code)
         raise
+    code = delivered.code or code  # a provider may have chosen another
+    sent.code_hash, sent.told_digits = _hash(code, sent.id), admission.told_digits
     sent.route, sent.channel, sent.cost = delivered.route, delivered.channel, delivered.cost
-    sent.code_hash = _hash(delivered.code or code, sent)
-    sign_in_query.open_challenge(sent, earlier=parse_id(challenge), seconds=settings.OTP_TTL)
-    audit.code_sent(sent.phone, client.address)
+    limits.open_challenge(sent, earlier=parse_id(challenge))
+    audit.code_sent(recipient, client.address)
     return SentCode(
         phone=sent.phone,
         otp=code if settings.DEMO else None,
@@ -65,20 +69,33 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
 def verify_code(*, code: str, challenge: str | None, client: Client, phone: str | None = None) -> SignIn:
     """Sign in with a code, and register whoever comes for the first time.
 
-    The try is counted, and committed, before the code is compared. Raises InvalidInput, InvalidPhone,
-    RegionNotAllowed, ChallengeRequired, InvalidCode, TooManyAttempts, AccountDisabled.
+    The try is counted by what compares it. Raises InvalidInput, InvalidPhone, RegionNotAllowed, PhoneNotMobile,
+    ChallengeRequired, InvalidCode, TooManyAttempts, AccountDisabled.
     """
-    tried = _tried(code, challenge, claimed=normalise_phone(phone) if phone else None)
-    session = tokens.new_session(client)
-    entered = sign_in_query.enter(tried.id, new_user=User.objects.draw(tried.phone), session=session)
-    if entered is None:
-        raise InvalidCode(attempts_left=0)
-    user, is_new = (entered.user, entered.is_new) if entered.user else User.objects.get_or_register(tried.phone)
-    if not user.is_active:
+    claimed = read_phone(phone) if phone else None
+    new_user, new_session = User.objects.draw(""), tokens.new_session(client)
+    row = _try(
+        code,
+        challenge,
+        claimed=claimed.e164 if claimed else None,
+        address=client.address,
+        then=sign_in_query.ENTER,
+        user=new_user.id,
+        invite_code=new_user.invite_code,
+        password=new_user.password,
+        session=new_session.id,
+        salt=new_session.salt,
+        user_agent=new_session.user_agent,
+        expires_at=new_session.expires_at,
+    )
+    tried, is_new, user, session = sign_in_query.entered_of(row)
+    tried = _require_right(tried, claimed, client.address)
+    if user is None:  # two registrations of the number, or of an invite code, collided
+        user, is_new = User.objects.get_or_register(tried.phone)
+        session = tokens.open_session(user, client) if user.is_active else None
+    if session is None:
         raise AccountDisabled()
     session.user = user
-    if entered.user is None:
-        session.save(force_insert=True)
     audit.signed_in(user.id, session.id, client.address, is_new=is_new)
     return SignIn(user, session, tokens.issue(session), is_new)
 
@@ -88,9 +105,8 @@ def confirm_code(*, user: User, code: str, challenge: str | None) -> None:
 
     Raises InvalidInput, ChallengeRequired, InvalidCode, TooManyAttempts.
     """
-    tried = _tried(code, challenge, claimed=user.phone)
-    if not sign_in_query.spend(tried.id):
-        raise InvalidCode(attempts_left=0)
+    row = _try(code, challenge, claimed=user.phone, address=None, then=sign_in_query.SPEND)
+    _require_right(sign_in_query.tried_of(row), None, None)
 
 
 def refresh(*, refresh_token: str) -> SignIn:
@@ -105,30 +121,37 @@ def logout(*, user: User) -> None:
     audit.signed_out(user.id, user.session.id)
 
 
-def _challenge_for(phone: str, client: Client) -> Challenge:
-    phone_key = codes.key_of_phone(phone, pepper=settings.OTP_PEPPER)
-    return Challenge(phone=phone, phone_key=phone_key, address=client.address)
+def _challenge_for(phone: phones.Phone, client: Client) -> Challenge:
+    phone_key = codes.key_of_phone(phone.e164, pepper=settings.OTP_PEPPER)
+    return Challenge(phone=phone.e164, phone_key=phone_key, address=client.address, network=client.network or None)
 
 
-def _tried(code: str, challenge: str | None, *, claimed: str | None) -> Challenge:
-    """The challenge this code is right for. The try is counted, and committed, before anything is compared."""
-    code = codes.require_one_time_code(code)
+def _message(challenge: Challenge, code: str, client: Client, admission: limits.Admission) -> sms.Message:
+    return sms.Message(
+        challenge.phone, code, str(challenge.id), host=client.host, attempt=0 if settings.DEMO else admission.in_vain
+    )
+
+
+def _try(code: str, challenge: str | None, **values: Any) -> tuple:
+    """The row of the challenge this code was compared with and of what follows; empty when there was no comparison."""
+    code = codes.normalise_one_time_code(code)
     if not challenge:
         raise ChallengeRequired()
     challenge_id = parse_id(challenge)
-    tried = limits.count_try(challenge_id) if challenge_id else None
+    return limits.try_code(challenge_id, code_hash=_hash(code, challenge_id), **values) if challenge_id else ()
+
+
+def _require_right(tried: Challenge | None, claimed: phones.Phone | None, address: str | None) -> Challenge:
+    """Raises InvalidCode."""
     if tried is None:
         raise InvalidCode(attempts_left=0)
-    if not _fits(code, tried) or claimed not in (None, tried.phone):
-        attempts_left = settings.OTP_TRIES - tried.attempts
-        audit.code_refused(tried.phone, tried.address, attempts_left)
+    if tried.used_at is None:
+        attempts_left = tried.attempts_left(settings.OTP_TRIES)
+        phone = claimed if claimed and claimed.e164 == tried.phone else tried.phone
+        audit.code_refused(phone, address or tried.address, attempts_left)
         raise InvalidCode(attempts_left=attempts_left)
     return tried
 
 
-def _hash(code: str, challenge: Challenge) -> str:
-    return codes.keyed_hash(code, challenge=str(challenge.id), phone=challenge.phone, pepper=settings.OTP_PEPPER)
-
-
-def _fits(code: str, challenge: Challenge) -> bool:
-    return codes.same(_hash(code, challenge), challenge.code_hash)
+def _hash(code: str, challenge: uuid.UUID) -> str:
+    return codes.keyed_hash(code, challenge=challenge, pepper=settings.OTP_PEPPER)

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from tests.support.people import ALICE, BOB
 from users import errors, services, tokens
-from users.models import Activation, Challenge, InviteFailure, Session, User
+from users.models import Activation, Challenge, CodeFailure, InviteFailure, Session, User
 from users.rates import parse
 from users.services import account
 
@@ -165,19 +165,21 @@ def test_a_purge_deletes_what_has_been_of_no_use_for_30_days(alice, browser, cap
     assert capsys.readouterr().out.startswith("challenges: 1\n")
 
 
+def test_a_purge_keeps_a_year_of_wrong_codes_or_as_much_as_a_limit_counts(alice, browser, settings):
+    year = timedelta(days=365)
+    CodeFailure.objects.create(phone_key="k", address=browser.address)
+    old = CodeFailure.objects.create(phone_key="k", address=browser.address)
+    CodeFailure.objects.filter(id=old.id).update(created_at=F("created_at") - year - timedelta(seconds=1))
+    settings.OTP_FAILURES_PER_PHONE = parse("20/400d")
+    call_command("purge", verbosity=0)
+    assert CodeFailure.objects.count() == 2
+    settings.OTP_FAILURES_PER_PHONE = parse("20/365d")
+    call_command("purge", verbosity=0)
+    assert CodeFailure.objects.count() == 1
+
+
 def test_a_purge_leaves_a_session_that_still_works(alice, browser):
     session = tokens.open_session(alice, browser)
     Session.objects.update(created_at=F("created_at") - timedelta(days=300))
     call_command("purge", verbosity=0)
     assert tokens.resume(str(session.id)) == alice
-
-
-def test_the_budget_of_guesses_is_what_the_settings_make_it(settings, capsys):
-    settings.OTP_RESEND_COOLDOWN = 60
-    settings.OTP_SENDS_PER_PHONE = parse("5/h,10/d")
-    settings.OTP_FAILURES_GLOBAL = parse("300/10m")
-    call_command("otp_budget")
-    assert "within a year:      1.19%" in capsys.readouterr().out
-    settings.OTP_FAILURES_PER_PHONE = ()
-    call_command("otp_budget")
-    assert "within a year:      66.9" in capsys.readouterr().out

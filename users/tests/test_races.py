@@ -7,9 +7,9 @@ from django.db import connection, transaction
 
 from tests.support.people import ALICE, at_once
 from tests.support.servers import wait_until
-from users import errors, services, tokens
+from users import errors, limits, services, tokens
 from users.clients import Client
-from users.models import Activation, Challenge, Session, User
+from users.models import Activation, Challenge, CodeFailure, Session, User
 from users.rates import parse
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,18 +39,13 @@ def test_48_right_codes_make_one_session(round_):
 
 
 @pytest.mark.parametrize("round_", ROUNDS)
-def test_of_64_wrong_codes_three_are_compared(round_, monkeypatch):
-    compared = []
-    from users.services import sign_in
-
-    fits = sign_in._fits
-    monkeypatch.setattr(sign_in, "_fits", lambda *args: compared.append(1) or fits(*args))
+def test_of_64_wrong_codes_three_are_compared(round_):
     sent = request_code()
     wrong = [f"{number:04}" for number in range(65) if f"{number:04}" != sent.otp]
     results = at_once(64, lambda number: verify(sent, wrong[number]))
     assert kinds(results) == {"InvalidCode": 64}
     assert sorted(error.extra["attempts_left"] for error in results) == [0] * 62 + [1, 2]
-    assert len(compared) == Challenge.objects.get().attempts == 3
+    assert CodeFailure.objects.count() == Challenge.objects.get().attempts == 3
 
 
 @pytest.mark.parametrize("round_", ROUNDS)
@@ -154,3 +149,62 @@ def test_a_refresh_that_waits_for_another_becomes_its_successor_and_not_a_second
             second = pool.submit(rotate)
             wait_until(somebody_waits)
         assert (first.generation, second.result(10)) == (1, 1)
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_of_many_guesses_at_three_codes_of_a_phone_ten_are_compared_before_the_step(round_, settings):
+    sent = [request_code() for _ in range(3)]
+    settings.OTP_FAILURES_PER_PHONE = parse("5/d")
+    at_once(48, lambda number: verify(sent[number % 3], f"{(int(sent[number % 3].otp) + 1 + number) % 10**4:04}"))
+    rows = Challenge.objects.values_list("attempts", "dead_attempts")
+    assert (sum(compared for compared, _ in rows), sum(dead for _, dead in rows)) == (5, 4)
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_of_48_guesses_at_many_phones_everybodys_limit_lets_five_be_compared_short(round_, settings):
+    settings.OTP_FAILURES_GLOBAL = parse("5/h")
+    sent = [request_code(number) for number in range(24)]
+    at_once(48, lambda number: verify(sent[number % 24], f"{(int(sent[number % 24].otp) + 1 + number) % 10**4:04}"))
+    assert sum(Challenge.objects.values_list("attempts", flat=True)) == 5
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_of_24_failures_of_an_address_its_limit_lets_five_be_compared(round_, settings):
+    settings.OTP_FAILURES_PER_IP = parse("5/h")
+    sent = [request_code(number) for number in range(24)]
+    results = at_once(24, lambda number: verify(sent[number], f"{(int(sent[number].otp) + 1) % 10**4:04}"))
+    assert kinds(results) == {"InvalidCode": 5, "TooManyAttempts": 19}
+    assert CodeFailure.objects.count() == sum(Challenge.objects.values_list("attempts", flat=True)) == 5
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_sends_that_end_each_others_codes_wait_in_no_circle(round_):
+    """Each names the code of another phone as its earlier one, and every phone's slots are full."""
+    sent = [request_code(number % 4) for number in range(12)]
+
+    def resend(number):
+        earlier = sent[(number + 1) % 12].challenge
+        return services.request_code(phone=f"+7913000{number % 4:04}", client=BROWSER, challenge=earlier)
+
+    results = at_once(48, resend)
+    assert kinds(results) == {"SentCode": 48}
+    assert Challenge.objects.filter(slot__isnull=False).count() <= 12
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_leaving_among_sends_and_guesses_waits_in_no_circle(round_):
+    sent = [request_code() for _ in range(3)]
+    user, _ = User.objects.get_or_register("+79130000000")
+
+    def act(number):
+        if number == 7:
+            return services.delete_account(user=user, code=sent[0].otp, challenge=sent[0].challenge)
+        return request_code() if number % 2 else verify(sent[1 + number % 2], "00000000")
+
+    assert set(kinds(at_once(24, act))) <= {"NoneType", "SentCode", "InvalidCode"}
+
+
+def test_of_24_attempts_at_administration_the_limit_lets_five_through(settings):
+    settings.ADMIN_FAILURES_PER_IP = parse("5/h")
+    results = at_once(24, lambda number: limits.count_admin_attempt(address=BROWSER.address))
+    assert kinds(results) == {"AddressFailure": 5, "TooManyAttempts": 19}

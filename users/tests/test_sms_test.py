@@ -43,7 +43,7 @@ def test_it_stops_at_the_first_that_took_it_unless_told_otherwise(two):
     assert (len(two[0].posts), len(two[1].posts)) == (2, 1)
 
 
-def test_it_fails_where_no_route_took_it(two, settings):
+def test_it_fails_where_no_route_took_it(two, settings, db):
     two[0].status = two[1].status = 500
     with pytest.raises(CommandError, match="No route took"):
         said(ALICE)

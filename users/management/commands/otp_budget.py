@@ -3,7 +3,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.management import BaseCommand
 
-from users.limits import STEP_UP_DIGITS
+from users.limits import STEPS
 from users.rates import Rate
 
 DAYS = 365
@@ -16,12 +16,12 @@ class Command(BaseCommand):
     def handle(self, **options):
         tries_a_day = min(self.tries_a_day(), self.failures_a_day())
         before, after = self.tries_before_step_up(), tries_a_day * DAYS
-        chance = 1 - (1 - 10**-settings.OTP_DIGITS) ** before * (1 - 10**-STEP_UP_DIGITS) ** after
+        chance = 1 - (1 - 10**-settings.OTP_DIGITS) ** before * (1 - 10 ** -STEPS[0]) ** after
         lines = [
             f"Codes of {settings.OTP_DIGITS} digits, {settings.OTP_TRIES} tries each, {settings.OTP_TTL} s of life.",
             f"Tries a day against one phone:            {tries_a_day:g}",
             f"Tries against {settings.OTP_DIGITS} digits, until the step-up: {before:g}",
-            f"Tries against {STEP_UP_DIGITS} digits in the rest of the year: {after:g}",
+            f"Tries against {STEPS[0]} digits in the rest of the year: {after:g}",
             f"Chance to guess right within a year:      {chance:.2%}",
         ]
         self.stdout.write("\n".join(lines))

@@ -4,22 +4,27 @@ from django.core.management import BaseCommand, call_command
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from users.limits import STEP_UP_LASTS
-from users.models import Challenge, InviteFailure, Session
+from users import limits
+from users.models import AddressFailure, Challenge, CodeFailure, InviteFailure, Session
 
+MONTH, YEAR = timedelta(days=30), timedelta(days=365)
+DOORS = (*limits.VISITS, *limits.ADMINS)
 BATCH = 10_000  # rows a statement, so that no lock lasts
 
 
 class Command(BaseCommand):
-    help = "Deletes what has been of no use for 30 days: codes, failures, sessions. Run it daily."
+    help = "Deletes what has been of no use for 30 days: codes, sessions; and wrong codes after a year. Run it daily."
 
     def handle(self, **options):
-        old = Now() - STEP_UP_LASTS
+        old = Now() - limits.rows_are_kept(limits.SENDS, at_least=MONTH)
+        forgotten = Now() - limits.rows_are_kept((*limits.LENGTHS, *limits.TRIES), at_least=YEAR)
         long_dead = Q(ended_at__lt=Now() - timedelta(days=1)) | Q(expires_at__lt=Now() - timedelta(days=1))
         for rows in (
             Challenge.objects.filter(created_at__lt=old),
-            InviteFailure.objects.filter(created_at__lt=old),
-            Session.objects.filter(long_dead, created_at__lt=old),
+            CodeFailure.objects.filter(created_at__lt=forgotten),
+            InviteFailure.objects.filter(created_at__lt=Now() - limits.rows_are_kept(limits.INVITES, at_least=MONTH)),
+            AddressFailure.objects.filter(created_at__lt=Now() - limits.rows_are_kept(DOORS, at_least=MONTH)),
+            Session.objects.filter(long_dead, created_at__lt=Now() - MONTH),
         ):
             self.stdout.write(f"{rows.model._meta.verbose_name_plural}: {self.delete(rows)}")
         call_command("clearsessions")

@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
 def _message(phone: str, language: str) -> sms.Message:
     host = urlsplit(settings.SITE_URL).hostname or settings.ALLOWED_HOSTS[0]
-    code = codes.draw_one_time_code(settings.OTP_DIGITS)
+    code = codes.new_one_time_code(settings.OTP_DIGITS)
     return sms.Message(phone, code, str(uuid.uuid4()), host=host, language=language)
 
 
