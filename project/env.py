@@ -20,12 +20,15 @@ from users.brand import Brand
 from users.brand import read as read_brand
 from users.rates import Rate
 from users.rates import parse as parse_rates
+from users.webhooks import Endpoint
+from users.webhooks import parse as parse_endpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")  # it names every variable there is
 NAMES = set(re.findall(r"(?m)^#? ?([A-Z][A-Z0-9_]*)=", EXAMPLE))
 
 MIN_SECRET_LENGTH = 50
+MIN_SERVICE_KEY_LENGTH = 40
 FROM_FILES = {
     "SECRET_KEY",
     "JWT_SECRET_KEY",
@@ -34,6 +37,10 @@ FROM_FILES = {
     "DATABASE_URL",
     "SMS_URL",
     "SMS_HOOK_SECRET",
+    "SERVICE_KEYS",
+    "WEBHOOK_URLS",
+    "WEBHOOK_SECRET",
+    "WEBHOOK_SECRET_FALLBACK",
 }
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where this machine's own browser finds it
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
@@ -291,6 +298,32 @@ def more_secrets(name: str, demo: bool) -> list[str]:
     """Secrets separated by commas; none is fine."""
     given = [word.strip() for word in _given(name).split(",") if word.strip()]
     return given if demo else [_strong(name, secret) for secret in given]
+
+
+def service_keys(name: str) -> dict[str, str]:
+    """Secrets by name, from `name:secret` pairs."""
+    pairs = [word.partition(":")[::2] for word in re.split(r"[,\s]+", _given(name)) if word]
+    if any(not re.fullmatch(r"[\w.-]{1,40}", key) or len(secret) < MIN_SERVICE_KEY_LENGTH for key, secret in pairs):
+        refuse(f"{name} must hold name:secret pairs, each secret of {MIN_SERVICE_KEY_LENGTH} characters or more")
+    if len(dict(pairs)) < len(pairs) or len({secret for _, secret in pairs}) < len(pairs):
+        refuse(f"{name} must not hold a name or a secret twice")
+    return dict(pairs)
+
+
+def endpoints(name: str) -> list[Endpoint]:
+    """URLs to post to, separated by white space or commas."""
+    try:
+        return [parse_endpoint(url) for url in dict.fromkeys(re.split(r"[,\s]+", _given(name))) if url]
+    except ValueError as error:
+        refuse(f"{name} {error}")
+
+
+def choices(name: str, allowed: list[str]) -> list[str]:
+    """Some of what is allowed; all of it without any."""
+    given = words(name, allowed)
+    if unknown := set(given) - set(allowed):
+        refuse(f"{name} must hold some of {', '.join(allowed)}, and not {', '.join(sorted(unknown))}")
+    return given
 
 
 def _strong(name: str, given: str) -> str:

@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from project import env, localdb
+from users.webhooks import EventType
 
 BASE_DIR = env.ROOT
 
@@ -67,6 +68,17 @@ if DEBUG and not _IS_LOOPBACK_ONLY:
 TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, most=10)
 WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", os.cpu_count() or 1, least=1, most=256)
 LOG_LEVEL = env.one_of("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+
+# --- One's own backend ----------------------------------------------------------------------------------------------
+
+SERVICE_KEYS = env.service_keys("SERVICE_KEYS")
+WEBHOOK_URLS = env.endpoints("WEBHOOK_URLS")
+WEBHOOK_SECRETS = [env.signing_secret("WEBHOOK_SECRET"), env.signing_secret("WEBHOOK_SECRET_FALLBACK")]
+WEBHOOK_SECRETS = [_secret for _secret in WEBHOOK_SECRETS if _secret]
+WEBHOOK_TYPES = env.choices("WEBHOOK_TYPES", list(EventType))
+if WEBHOOK_URLS and not WEBHOOK_SECRETS:
+    env.refuse("WEBHOOK_URLS is set and WEBHOOK_SECRET is missing")
+EVENTS_ARE_RECORDED = bool(SERVICE_KEYS or WEBHOOK_URLS)
 
 # --- Limits --------------------------------------------------------------------------------------------------------
 

@@ -63,5 +63,24 @@ def limit_reached(limit: str, *, by_everybody: bool) -> None:
     _log("limit_reached", logging.ERROR if by_everybody else logging.INFO, limit=limit, alarm=by_everybody)
 
 
+def alarm(name: str, **facts: object) -> None:
+    """Something that somebody has to look at."""
+    _log(name, logging.ERROR, alarm=True, **facts)
+
+
+def service_called(key: str, call: str) -> None:
+    """One's own backend, by the name of its key."""
+    _log("service_called", key=key, call=call)
+
+
+def service_refused(address: str) -> None:
+    _log("service_refused", logging.WARNING, address=address)
+
+
+def webhook_not_delivered(event_id: object, endpoint: str, outcome: str, attempts: int) -> None:
+    """`endpoint` is a host: the rest of its URL may hold a secret."""
+    _log("webhook_not_delivered", logging.WARNING, id=str(event_id), endpoint=endpoint, why=outcome, attempts=attempts)
+
+
 def _log(event: str, level: int = logging.INFO, **facts: object) -> None:
     logger.log(level, event, extra={"facts": facts})

@@ -12,6 +12,7 @@ from project import env
 SECRETS = {"SECRET_KEY": "a" * 50, "JWT_SECRET_KEY": "b" * 50, "OTP_PEPPER": "c" * 50}
 REAL = {"SMS_URL": "json://localhost/{phone}", "DATABASE_URL": "postgres://localhost/zovi", **SECRETS}
 HOOK_SECRET = f"whsec_{'a' * 32}"
+WEBHOOKS = {"WEBHOOK_URLS": "https://backend.example/events", "WEBHOOK_SECRET": "whsec_" + "c2VjcmV0" * 4}
 DEMO = {"DEMO": "1", "DATABASE_URL": "postgres://localhost/zovi"}
 CERTIFICATE = ":".join(["AB"] * 32)
 EXAMPLE = env.ROOT / ".env.example"
@@ -114,6 +115,31 @@ def test_a_safe_configuration_starts(configuration):
         (DEMO | {"DATABASE_URL": "nonsense"}, "DATABASE_URL"),
         (DEMO | {"DATABASE_URL": "postgres://localhost"}, "DATABASE_URL must name a PostgreSQL database"),
         (REAL | {"SMS_URL": "nonsense"}, "SMS_URL names no gateway"),
+        (REAL | {"SERVICE_KEYS": f"crm:{'k' * 39}"}, "SERVICE_KEYS must hold name:secret pairs"),
+        (REAL | {"SERVICE_KEYS": "k" * 50}, "SERVICE_KEYS must hold name:secret pairs"),
+        (
+            REAL | {"SERVICE_KEYS": f"crm:{'k' * 40},crm:{'l' * 40}"},
+            "SERVICE_KEYS must not hold",
+        ),
+        (
+            REAL | {"SERVICE_KEYS": f"crm:{'k' * 40} bi:{'k' * 40}"},
+            "SERVICE_KEYS must not hold",
+        ),
+        (REAL | WEBHOOKS | {"WEBHOOK_SECRET": ""}, "WEBHOOK_SECRET is missing"),
+        (REAL | WEBHOOKS | {"WEBHOOK_SECRET": "secret"}, "WEBHOOK_SECRET must be whsec_"),
+        (REAL | WEBHOOKS | {"WEBHOOK_SECRET_FALLBACK": "whsec_c2hvcnQ="}, "WEBHOOK_SECRET_FALLBACK must be whsec_"),
+        (REAL | WEBHOOKS | {"WEBHOOK_TYPES": "user.created,user.gone"}, "WEBHOOK_TYPES must hold some of"),
+        (REAL | WEBHOOKS | {"WEBHOOK_URLS": "http://backend.example/"}, "WEBHOOK_URLS must be https://"),
+        (
+            REAL | WEBHOOKS | {"WEBHOOK_URLS": "http://10.0.0.1/"},
+            "WEBHOOK_URLS must be https://",
+        ),
+        (
+            REAL | WEBHOOKS | {"WEBHOOK_URLS": "https://a:b@backend.example/"},
+            "WEBHOOK_URLS must hold no user",
+        ),
+        (REAL | WEBHOOKS | {"WEBHOOK_URLS": "backend.example"}, "WEBHOOK_URLS must hold URLs"),
+        (REAL | WEBHOOKS | {"WEBHOOK_URLS": "https://[::1/"}, "WEBHOOK_URLS must hold URLs"),
         (REAL | {"SMS_URL": "twilio://sid:token@+15550001111/+15550002222"}, "SMS_URL names no gateway"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -129,7 +155,14 @@ def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, word
 
 
 def test_secrets_may_come_from_files(tmp_path):
-    given = REAL | {"JWT_SECRET_KEY_FALLBACKS": f"{'d' * 50}, {'e' * 50}", "SMS_HOOK_SECRET": HOOK_SECRET}
+    given = REAL | {
+        "JWT_SECRET_KEY_FALLBACKS": f"{'d' * 50}, {'e' * 50}",
+        "SMS_HOOK_SECRET": HOOK_SECRET,
+        "SERVICE_KEYS": f"crm:{'k' * 40}",
+        "WEBHOOK_URLS": "https://backend.example/events",
+        "WEBHOOK_SECRET": HOOK_SECRET,
+        "WEBHOOK_SECRET_FALLBACK": HOOK_SECRET,
+    }
     for name, value in given.items():
         (tmp_path / name).write_text(f"{value}\n")
     configuration = {f"{name}_FILE": str(tmp_path / name) for name in given}
@@ -137,9 +170,10 @@ def test_secrets_may_come_from_files(tmp_path):
     show = (
         "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER, s.SMS_URL,"
         " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO, s.SMS_HOOK_SECRET,"
-        " *s.JWT_SECRET_KEY_FALLBACKS)"
+        " *s.JWT_SECRET_KEY_FALLBACKS, *s.SERVICE_KEYS, s.WEBHOOK_URLS[0].host, *s.WEBHOOK_SECRETS)"
     )
     shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False", HOOK_SECRET, "d" * 50, "e" * 50]
+    shown += ["crm", "backend.example", HOOK_SECRET, HOOK_SECRET]
     assert start(configuration, show).stdout.split() == shown
 
 

@@ -77,5 +77,8 @@ END $$;
 CREATE TRIGGER user_changes_phone AFTER UPDATE OF phone ON users_user
     FOR EACH ROW WHEN (OLD.phone IS DISTINCT FROM NEW.phone) EXECUTE FUNCTION users_pass_phone_on();
 
+-- The places of events in the feed, see users/events/feed.py.
+CREATE SEQUENCE users_event_place_seq OWNED BY users_event.place;
+
 -- A demo's messages may be gone after a crash, and so they need no write-ahead log.
 ALTER TABLE users_message SET UNLOGGED;

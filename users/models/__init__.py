@@ -1,6 +1,7 @@
 """The tables, and behind every rule that two requests could race, a constraint."""
 
 from users.models.challenges import LIVE_CHALLENGES, AddressFailure, Challenge, CodeFailure
+from users.models.events import Delivery, Event, GoneEndpoint
 from users.models.messages import Message
 from users.models.people import NO_PASSWORD, PhoneField, User
 from users.models.referrals import Activation, InviteFailure
@@ -13,6 +14,9 @@ __all__ = [
     "AddressFailure",
     "Challenge",
     "CodeFailure",
+    "Delivery",
+    "Event",
+    "GoneEndpoint",
     "InviteFailure",
     "Message",
     "PhoneField",

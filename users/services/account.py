@@ -7,11 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 
-from users import audit, codes, limits, phones
+from users import audit, codes, events, limits, phones, tokens
 from users.errors import InvalidToken
 from users.models import NO_PASSWORD, Activation, Challenge, Message, User
 from users.services import profile_query
 from users.services.sign_in import confirm_code
+from users.webhooks import EndReason, EventType
 
 REFERRALS_A_PIECE = 1000
 
@@ -88,6 +89,7 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
             raise InvalidToken()
         Challenge.objects.filter(phone_key=phone_key).update(phone="", slot=None)
         Message.objects.filter(phone=user.phone).delete()
+        tokens.end_sessions(user.sessions.all(), reason=EndReason.USER_DELETED)
         user.sessions.all().delete()
         user.groups.clear()
         user.user_permissions.clear()
@@ -99,4 +101,5 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
             is_superuser=False,
             password=NO_PASSWORD,
         )
+        events.record(EventType.USER_DELETED, {"user_id": user.id, "invite_code": user.invite_code})
     audit.account_deleted(user.id)

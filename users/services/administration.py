@@ -2,12 +2,12 @@
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
 
-from users import codes
+from users import codes, events, tokens
 from users.errors import DomainError
 from users.models import Session, User
 from users.services.arguments import normalise_phone
+from users.webhooks import EndReason, EventType
 
 
 def find_user(*, phone_or_code: str) -> User | None:
@@ -32,11 +32,13 @@ def switch_users(*, users: QuerySet[User], active: bool) -> int:
         locked = users.filter(is_active=not active, phone__isnull=False).order_by("pk").select_for_update(no_key=True)
         changed = list(locked.values_list("pk", flat=True))
         User.objects.filter(pk__in=changed).update(is_active=active)
+        switched = EventType.USER_ENABLED if active else EventType.USER_DISABLED
+        events.record(switched, *({"user_id": user_id} for user_id in changed))
         if not active:
-            end_sessions(sessions=Session.objects.filter(user__in=changed))
+            tokens.end_sessions(Session.objects.filter(user__in=changed), reason=EndReason.USER_DISABLED)
     return len(changed)
 
 
 def end_sessions(*, sessions: QuerySet[Session]) -> int:
     """From their next request on these are signed out. Returns how many were not ended before."""
-    return sessions.filter(ended_at=None).update(ended_at=Now())
+    return tokens.end_sessions(sessions, reason=EndReason.ENDED_BY_OPERATOR)

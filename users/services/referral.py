@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from users import audit, codes, limits, phones, tokens
+from users import audit, codes, events, limits, phones, tokens
 from users.errors import (
     InvalidInput,
     InvalidToken,
@@ -24,6 +24,7 @@ from users.models import Activation, User
 from users.services import profile_query
 from users.services.arguments import normalise_phone, parse_id
 from users.services.profile_query import NOBODY, SLICE
+from users.webhooks import EventType
 
 ShowPhone = Callable[[str], str]
 
@@ -104,6 +105,8 @@ def _activate(user: User, inviter: User) -> bool:
         earlier = Activation.objects.filter(invitee=user).first()
         if earlier is None:
             Activation.objects.create(invitee=user, inviter=inviter)
+            told = {"inviter_id": inviter.id, "invitee_id": user.id, "invite_code": inviter.invite_code}
+            events.record(EventType.REFERRAL_ACTIVATED, told)
     if earlier and earlier.inviter_id != inviter.id:
         raise InviteAlreadyActivated()
     return earlier is None

@@ -4,6 +4,7 @@ from users import tokens
 from users.errors import NotFound
 from users.models import Session, User
 from users.services.arguments import parse_id
+from users.webhooks import EndReason
 
 SHOWN = 20
 
@@ -19,4 +20,4 @@ def end_session(*, user: User, session_id: str) -> None:
     session = tokens.live_sessions().filter(user=user, id=wanted).first() if wanted else None
     if session is None:
         raise NotFound()
-    tokens.end_session(session)
+    tokens.end_session(session, reason=EndReason.ENDED_ELSEWHERE)

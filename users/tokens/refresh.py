@@ -19,6 +19,7 @@ from users import audit
 from users.errors import InvalidToken
 from users.models import Session
 from users.tokens.sessions import end_sessions, live_sessions
+from users.webhooks import EndReason
 
 _ID, _GENERATION = 16, 4  # bytes
 
@@ -47,7 +48,7 @@ def rotate(refresh_token: str) -> Session:
     wanted = live if advanced else live.filter(_replaced_within_the_grace(generation))
     rotated = wanted.select_related("user").first()
     if rotated is None:
-        if end_sessions(live.filter(_replaced_before_the_grace(generation))):
+        if end_sessions(live.filter(_replaced_before_the_grace(generation)), reason=EndReason.TOKEN_REUSED):
             audit.token_reused(session.user_id, session.id)
         raise InvalidToken()
     return rotated

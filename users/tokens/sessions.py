@@ -7,14 +7,15 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from users import prepared
+from users import events, prepared
 from users.clients import Client
 from users.models import Session, User
+from users.webhooks import EndReason, EventType
 
 
 def new_session(client: Client) -> Session:
@@ -34,14 +35,24 @@ def open_session(user: User, client: Client) -> Session:
     return session
 
 
-def end_session(session: Session) -> None:
+def end_session(session: Session, *, reason: EndReason = EndReason.LOGGED_OUT) -> None:
     """From the next request on none of its tokens is good. Ending it again changes nothing."""
-    end_sessions(Session.objects.filter(id=session.id))
+    end_sessions(Session.objects.filter(id=session.id), reason=reason)
 
 
-def end_sessions(sessions: QuerySet[Session]) -> int:
+def end_sessions(sessions: QuerySet[Session], *, reason: EndReason) -> int:
     """Returns how many had not ended before."""
-    return sessions.filter(ended_at=None).update(ended_at=Now())
+    going_on = sessions.filter(ended_at=None)
+    if not settings.EVENTS_ARE_RECORDED:
+        return going_on.update(ended_at=Now())
+    with transaction.atomic():
+        ended = list(going_on.select_for_update(of=("self",)).values_list("id", "user_id"))
+        Session.objects.filter(id__in=[session_id for session_id, _ in ended]).update(ended_at=Now())
+        events.record(
+            EventType.SESSION_ENDED,
+            *({"user_id": user_id, "session_id": session_id, "reason": reason} for session_id, user_id in ended),
+        )
+    return len(ended)
 
 
 def resume(session_id: str) -> User | None:
