@@ -20,7 +20,6 @@ from users import audit, prepared
 from users.events import feed, recording
 from users.events.feed import Happened
 from users.events.post import EXCHANGE_SECONDS, LOOK_UP_SECONDS, Answer, post
-from users.models import GoneEndpoint
 from users.webhooks import Endpoint, EventType
 
 MINUTE, HOUR = 60, 3600
@@ -56,6 +55,7 @@ _NOT_DELIVERED = """
 _GONE = """
     INSERT INTO users_goneendpoint (endpoint) VALUES (%(endpoint)s) ON CONFLICT DO NOTHING RETURNING endpoint
 """
+_BACK = "DELETE FROM users_goneendpoint WHERE endpoint = %(endpoint)s"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def deliver_forever(stop: threading.Event) -> None:
 
     Whoever answered 410 gets another chance: a new start is somebody's decision.
     """
-    GoneEndpoint.objects.filter(endpoint__in=[endpoint.key for endpoint in settings.WEBHOOK_URLS]).delete()
+    for endpoint in settings.WEBHOOK_URLS:
+        prepared.all_rows(_BACK, endpoint=endpoint.key)
     lanes = [Lane(endpoint) for endpoint in settings.WEBHOOK_URLS]
     try:
         while not stop.is_set():
