@@ -17,7 +17,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import transaction
 
-from users import audit, prepared
+from users import audit, events, prepared
 from users.errors import CodeRequestedTooSoon, RetryLater, TooManyAttempts, TooManyRequests
 from users.models import LIVE_CHALLENGES, AddressFailure, Challenge, InviteFailure
 from users.rates import Rate
@@ -351,6 +351,8 @@ def _refuse_or_alarm(reached: str, limits: tuple[Limit, ...]) -> list[Limit]:
     told = max(refusing, key=lambda one: one[0])[1:] if refusing else ()
     for limit in dict.fromkeys([*told, *(limit for _, limit in found if limit.of_everybody)]):
         audit.limit_reached(limit.setting, by_everybody=limit.of_everybody)
+        if limit.of_everybody:
+            events.raise_alarm("limit_reached", limit=limit.setting)
     if refusing:
         wait, limit = max(refusing, key=lambda one: one[0])
         raise limit.error(retry_after=wait)

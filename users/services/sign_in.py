@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
-from users import audit, codes, limits, phones, sms, tokens
+from users import audit, codes, events, limits, phones, sms, tokens
 from users.clients import Client
 from users.errors import AccountDisabled, ChallengeRequired, DomainError, InvalidCode
 from users.models import Challenge, Session, User
 from users.services import sign_in_query
 from users.services.arguments import parse_id, read_phone
+from users.webhooks import EventType
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
         challenge,
         claimed=claimed.e164 if claimed else None,
         address=client.address,
-        then=sign_in_query.ENTER,
+        then=sign_in_query.enter(),
         user=new_user.id,
         invite_code=new_user.invite_code,
         password=new_user.password,
@@ -90,9 +92,8 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
     )
     tried, is_new, user, session = sign_in_query.entered_of(row)
     tried = _require_right(tried, claimed, client.address)
-    if user is None:  # two registrations of the number, or of an invite code, collided
-        user, is_new = User.objects.get_or_register(tried.phone)
-        session = tokens.open_session(user, client) if user.is_active else None
+    if user is None:
+        user, is_new, session = _enter_step_by_step(tried.phone, client)
     if session is None:
         raise AccountDisabled()
     session.user = user
@@ -119,6 +120,19 @@ def logout(*, user: User) -> None:
     """End the session `user` was authenticated by."""
     tokens.end_session(user.session)
     audit.signed_out(user.id, user.session.id)
+
+
+def _enter_step_by_step(phone: str, client: Client) -> tuple[User, bool, Session | None]:
+    """After two registrations of the number, or of an invite code, have collided."""
+    with transaction.atomic():
+        user, is_new = User.objects.get_or_register(phone)
+        session = tokens.open_session(user, client) if user.is_active else None
+        if is_new:
+            events.record(EventType.USER_CREATED, {"user_id": user.id, "invite_code": user.invite_code})
+        if session:
+            told = {"user_id": user.id, "session_id": session.id, "is_new_user": is_new}
+            events.record(EventType.USER_SIGNED_IN, told)
+    return user, is_new, session
 
 
 def _challenge_for(phone: phones.Phone, client: Client) -> Challenge:

@@ -10,7 +10,9 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
+from users import events
 from users.models import Challenge, Session, User
+from users.webhooks import EventType
 
 
 def _columns(model: type[Model], table: str) -> str:
@@ -39,6 +41,20 @@ ENTER = f"""known AS (
         SELECT {_columns(Challenge, "tried")}, owner.is_new, {_columns(User, "owner")}, {_columns(Session, "opened")}
         FROM tried LEFT JOIN owner ON true LEFT JOIN opened ON true
     )"""
+
+
+_ENTERED = f"""
+    SELECT '{EventType.USER_CREATED}', jsonb_build_object('user_id', id, 'invite_code', invite_code)
+    FROM owner WHERE is_new
+    UNION ALL
+    SELECT '{EventType.USER_SIGNED_IN}',
+        jsonb_build_object('user_id', owner.id, 'session_id', opened.id, 'is_new_user', owner.is_new)
+    FROM opened JOIN owner ON owner.id = opened.user_id
+"""
+
+
+def enter() -> str:
+    return ENTER + events.recorded_with(_ENTERED)
 
 
 def tried_of(row: Iterable[Any]) -> Challenge | None:

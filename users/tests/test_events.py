@@ -6,9 +6,10 @@ from itertools import pairwise
 import pytest
 from django.db import connection, connections, transaction
 
-from tests.support.people import ALICE, at_once
-from users import events, services, tokens
+from tests.support.people import ALICE, BOB, at_once, wrong
+from users import codes, errors, events, services, tokens
 from users.models import Activation, Event, Session, User
+from users.rates import parse
 from users.webhooks import EventType
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +45,47 @@ def test_nothing_is_recorded_while_nobody_is_to_hear_of_it(alice, browser, setti
         events.record(EventType.USER_ENABLED, {"user_id": user.id})
         events.raise_alarm("anything")
     assert Event.objects.count() == 0
+
+
+def test_a_sign_in_is_told_and_the_first_one_of_the_new_user_too(browser):
+    first, second = sign_in(browser), sign_in(browser)
+    user = str(first.user.id)
+    assert told() == [
+        ("user.created", {"user_id": user, "invite_code": first.user.invite_code}),
+        ("user.signed_in", {"user_id": user, "session_id": str(first.session.id), "is_new_user": True}),
+        ("user.signed_in", {"user_id": user, "session_id": str(second.session.id), "is_new_user": False}),
+    ]
+
+
+def test_a_sign_in_that_is_refused_is_not_told(alice, browser):
+    User.objects.filter(id=alice.id).update(is_active=False)
+    with pytest.raises(errors.AccountDisabled):
+        sign_in(browser)
+    sent = services.request_code(phone=BOB, client=browser)
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code=wrong(sent.otp), challenge=sent.challenge, client=browser)
+    assert told() == []
+
+
+def test_registrations_that_collide_are_told_all_the_same(alice, browser, monkeypatch):
+    """The drawn invite code is somebody's already, so the one statement registers nobody."""
+    drawn = iter([alice.invite_code, "K7WQ2M"])
+    monkeypatch.setattr(codes, "draw_invite_code", lambda: next(drawn))
+    entered = sign_in(browser, BOB)
+    user = str(entered.user.id)
+    assert told() == [
+        ("user.created", {"user_id": user, "invite_code": "K7WQ2M"}),
+        ("user.signed_in", {"user_id": user, "session_id": str(entered.session.id), "is_new_user": True}),
+    ]
+
+
+def test_a_limit_that_everybody_has_reached_is_an_alarm(browser, settings):
+    settings.OTP_SENDS_GLOBAL = parse("1/h")
+    services.request_code(phone=ALICE, client=browser)
+    for _ in range(2):
+        with pytest.raises(errors.TooManyRequests):
+            services.request_code(phone=BOB, client=browser)
+    assert told() == [("alarm.raised", {"alarm": "limit_reached", "limit": "OTP_SENDS_GLOBAL"})]
 
 
 def test_an_activation_is_told_once(alice, bob):
