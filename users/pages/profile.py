@@ -12,6 +12,7 @@ from users.pages.form_page import FormPage
 from users.pages.forms import ActivateForm
 
 PEOPLE_SHOWN = 20
+SESSIONS_SHOWN = 10
 
 
 class Profile(visitor.SignedInOnly, FormPage):
@@ -38,15 +39,21 @@ class Profile(visitor.SignedInOnly, FormPage):
             "qr": pictures.qr(link),
             "arrivals": pictures.bars(services.arrivals(user=user)),
             "people": services.referrals(user=user, cursor=cursor, first=PEOPLE_SHOWN),
-            "sessions": services.sessions_of(user=user),
+            "sessions": services.sessions_of(user=user, cursor=self.request.GET.get("sessions"), first=SESSIONS_SHOWN),
         }
 
 
 class EndSession(visitor.SignedInOnly, View):
+    """Ends the `session` that is named, or all `others`."""
+
     def get(self, request: HttpRequest) -> HttpResponse:
         return redirect("profile")
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        services.end_session(user=request.visitor, session_id=request.POST.get("session", ""))
-        messages.success(request, _("That browser is signed out."))
+        if "others" in request.POST:
+            services.end_other_sessions(user=request.visitor)
+            messages.success(request, _("You are signed out everywhere but here."))
+        else:
+            services.end_session(user=request.visitor, session_id=request.POST.get("session", ""))
+            messages.success(request, _("That browser is signed out."))
         return redirect("profile")

@@ -18,7 +18,7 @@ from users.services.referral import (
     user_profile,
     user_referrals,
 )
-from users.services.sessions import end_session, sessions_of
+from users.services.sessions import SessionSlice, end_other_sessions, end_session, sessions_of
 from users.services.sign_in import SentCode, SignIn, logout, refresh, request_code, verify_code
 from users.services.statistics import DayCounts, arrivals, daily_counts
 
@@ -32,6 +32,7 @@ __all__ = [
     "Referral",
     "ReferralSlice",
     "SentCode",
+    "SessionSlice",
     "SignIn",
     "Standing",
     "activate_invite",
@@ -39,6 +40,7 @@ __all__ = [
     "awaited_code",
     "daily_counts",
     "delete_account",
+    "end_other_sessions",
     "end_session",
     "end_sessions",
     "export_of",

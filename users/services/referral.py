@@ -1,6 +1,5 @@
 """Inviting: a person's profile, who came by their code, and naming the one who invited them."""
 
-import base64
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +7,9 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
 
 from users import audit, codes, events, limits, phones, tokens
 from users.errors import (
-    InvalidInput,
     InvalidToken,
     InviteAlreadyActivated,
     InviteNotFound,
@@ -21,7 +18,7 @@ from users.errors import (
     OwnInvite,
 )
 from users.models import Activation, User
-from users.services import profile_query
+from users.services import profile_query, slices
 from users.services.arguments import normalise_phone, parse_id
 from users.services.profile_query import NOBODY, SLICE
 from users.webhooks import EventType
@@ -39,7 +36,7 @@ class Referral:
 
     @property
     def cursor(self) -> str:
-        return _cursor("<", self.id)
+        return slices.write_cursor(slices.OLDER, str(self.id))
 
 
 @dataclass(frozen=True)
@@ -195,39 +192,23 @@ def _profile(row: profile_query.Row | None, show_phone: ShowPhone) -> Profile:
         activated_invite_code=row.activated_invite_code,
         referrals_count=row.referrals_count,
         phones=shown,
-        next=_cursor("<", row.oldest) if row.oldest and row.referrals_count > SLICE else None,
+        next=slices.write_cursor(slices.OLDER, str(row.oldest)) if row.oldest and row.referrals_count > SLICE else None,
     )
 
 
 def _slice(user: User, cursor: str | None, first: int, show_phone: ShowPhone) -> ReferralSlice:
-    """Keyset pagination: a cursor names the row it starts from, so a slice costs the same wherever it is."""
-    if not 1 <= first <= SLICE:
-        raise InvalidInput(fields={"first": [_("From 1 to %(most)d at once.") % {"most": SLICE}]})
-    backwards, start = _read_cursor(cursor)
+    slices.require_size(first)
+    backwards, start = slices.read_cursor(cursor, _read_position)
     found = profile_query.referrals_beside(user.id, start, backwards=backwards, most=first + 1)
-    more, found = len(found) > first, found[:first]
-    if backwards:
-        found.reverse()
-    return ReferralSlice(
-        items=[Referral(row_id, show_phone(phone) if phone else NOBODY, at) for row_id, phone, at in found],
-        next=_cursor("<", found[-1][0]) if found and (more or backwards) else None,
-        previous=_cursor(">", found[0][0]) if found and (more if backwards else start is not None) else None,
+    rows, after, before = slices.cut(
+        found, first, backwards=backwards, is_first=start is None, position=lambda row: str(row[0])
     )
+    items = [Referral(row_id, show_phone(phone) if phone else NOBODY, at) for row_id, phone, at in rows]
+    return ReferralSlice(items, next=after, previous=before)
 
 
-def _cursor(direction: str, row_id: int) -> str:
-    return base64.urlsafe_b64encode(f"{direction}{row_id}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> tuple[bool, int | None]:
-    """Whether the page lies before the row, and the row's id."""
-    if not cursor:
-        return False, None
-    try:
-        text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"==").decode("ascii")
-        direction, row_id = text[0], int(text[1:])
-        if direction not in "<>" or not 0 < row_id < 2**63 or _cursor(direction, row_id) != cursor:
-            raise ValueError
-    except (ValueError, IndexError):
-        raise InvalidInput(fields={"cursor": [_("This is not a cursor of ours.")]}) from None
-    return direction == ">", row_id
+def _read_position(text: str) -> int:
+    row_id = int(text)
+    if not 0 < row_id < 2**63 or str(row_id) != text:
+        raise ValueError
+    return row_id

@@ -15,7 +15,7 @@ from django.test import Client
 
 from project.sessions import SessionStore
 from tests.support.people import ALICE, BOB, wrong
-from users import errors, services
+from users import errors, services, tokens
 from users.models import Activation, Challenge, Message, Session, User
 from users.pages import errand
 
@@ -318,6 +318,38 @@ def test_another_browser_of_mine_can_be_ended_from_the_profile(page, sms_outbox)
     assert page.get("/profile/").status_code == 200
 
 
+def test_every_session_is_listed_ten_a_page_beside_the_place_in_the_other_list(page, sms_outbox, browser):
+    sign_in(page, sms_outbox)
+    alice = User.objects.get()
+    own = Session.objects.get()
+    for _ in range(24):
+        tokens.open_session(alice, browser)
+    seen, address = [], "/profile/?cursor=PDE"
+    while address:
+        html = page.get(address).content.decode()
+        found = re.findall(r'name="session" value="([^"]+)"', html)
+        assert len(found) <= 10
+        assert "cursor=PDE" in address
+        seen += found
+        older = re.search(r'rel="next" href="(\?[^"#]*sessions=[^"#]+)', html)
+        address = older and f"/profile/{unescape(older[1])}"
+    newest_first = Session.objects.exclude(id=own.id).order_by("-created_at", "-id")
+    assert seen == [str(session.id) for session in newest_first]
+    assert page.get("/profile/?sessions=!").status_code == 400
+
+
+def test_all_other_browsers_can_be_signed_out_at_once(page, sms_outbox, bob, browser):
+    sign_in(page, sms_outbox)
+    assert "Sign out everywhere else" not in text_of(page.get("/profile/"))
+    alice, own, bobs = User.objects.get(phone=ALICE), Session.objects.get(), tokens.open_session(bob, browser)
+    for _ in range(30):
+        tokens.open_session(alice, browser)
+    assert "Sign out everywhere else" in text_of(page.get("/profile/"))
+    assert page.post("/profile/sessions/", {"others": "yes"}).headers["Location"] == "/profile/"
+    assert "You are signed out everywhere but here." in text_of(page.get("/profile/"))
+    assert set(tokens.live_sessions()) == {own, bobs}
+
+
 def test_nobody_elses_session_can_be_ended(page, sms_outbox, bob, browser):
     sign_in(page, sms_outbox)
     sent = services.request_code(phone=BOB, client=browser)
@@ -409,7 +441,7 @@ def test_those_who_came_are_shown_twenty_a_page(page, sms_outbox):
         found = re.findall(r"\+7 926 123-0(\d)-(\d\d)", html)
         assert len(found) <= 20
         seen += [int(hundreds + rest) for hundreds, rest in found]
-        older = re.search(r'rel="next" href="(\?cursor=[^"#]+)', html)
+        older = re.search(r'rel="next" href="(\?cursor=[^"#]+)#people', html)
         address = older and f"/profile/{older[1]}"
     assert seen == list(range(44, -1, -1))
     assert page.get("/profile/?cursor=!").status_code == 400
