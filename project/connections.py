@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from project.bridge import BODY_SECONDS, MAX_HEAD_BYTES, Bridge, environ_of
+from project.bridge import Bridge
+from project.reading import BODY_SECONDS, MAX_HEAD_BYTES, environ_of
 from users.errors import DomainError, HeadTooLarge, ParseError, RequestTimeout
 
 HEAD_SECONDS = 10

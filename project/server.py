@@ -1,7 +1,7 @@
 """The production server: gunicorn's master, event loops for workers, and the embedded database for as long as it runs.
 
-A worker's event loop (uvicorn's) has the connections, and a few threads have Django: see connections.py, bridge.py and
-lanes.py.
+A worker's event loop (uvicorn's) has the connections, and a few threads have Django: see connections.py, reading.py,
+bridge.py and lanes.py.
 """
 
 import asyncio

@@ -2,16 +2,18 @@
 
 import json
 import socket
+from contextlib import nullcontext
 from io import BytesIO
 
 import pytest
+from django.db import connection, transaction
 from django.http import HttpResponse, StreamingHttpResponse
 from gunicorn.config import Config
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.http.wsgi import create
 
-from project import bridge
+from project import bridge, reading
 from tests.support.loops import exchange, serving
 
 HEAD = b"POST /api/a%20b;c/%d1%8f?x=%20y&z HTTP/1.1\r\nHost: zovi.example:81\r\nConnection: close\r\n"
@@ -115,12 +117,12 @@ def test_a_body_is_read_up_to_the_limit_and_not_beyond(recorder, port, settings)
 
 # --- What is refused before Django ---------------------------------------------------------------------------------
 
-LONG = b"x" * (bridge.MAX_HEAD_BYTES + 1)
+LONG = b"x" * (reading.MAX_HEAD_BYTES + 1)
 REFUSED = {
     "long address": (b"GET /api/" + LONG + b" HTTP/1.1\r\n\r\n", 431),
     "long header": (b"GET /api/ HTTP/1.1\r\nX: " + LONG + b"\r\n\r\n", 431),
     "endless header": (b"GET /api/ HTTP/1.1\r\nX: " + LONG, 431),
-    "many headers": (b"GET /api/ HTTP/1.1\r\n" + b"X: y\r\n" * (bridge.MAX_HEADERS + 1) + b"\r\n", 431),
+    "many headers": (b"GET /api/ HTTP/1.1\r\n" + b"X: y\r\n" * (reading.MAX_HEADERS + 1) + b"\r\n", 431),
     "two hosts": (b"GET /api/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     "two types": (b"POST /api/ HTTP/1.1\r\nContent-Type: a\r\nContent-Type: b\r\nContent-Length: 0\r\n\r\n", 400),
     "two lengths": (b"POST /api/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
@@ -204,6 +206,25 @@ def test_an_answer_without_a_body_has_none(status):
         answer = exchange(port, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
     assert b"transfer-encoding" not in answer
     assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("in_a_transaction", [False, True])
+def test_a_client_that_takes_its_time_holds_no_connection_to_the_database(in_a_transaction):
+    """An answer that would hold a transaction open for as long as its client likes is cut off."""
+    held: list[bool] = []
+
+    def pieces():
+        with transaction.atomic() if in_a_transaction else nullcontext():
+            for _ in range(3):
+                held.append(connection.connection is not None)
+                connection.ensure_connection()
+                yield b"x" * bridge.PIECE_BYTES
+
+    with serving(answering(lambda: StreamingHttpResponse(pieces()))) as port:
+        answer = exchange(port, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert answer.endswith(b"0\r\n\r\n") != in_a_transaction
+    assert held[-1] == in_a_transaction
 
 
 def test_what_breaks_in_the_middle_is_no_whole_answer():

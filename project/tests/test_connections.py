@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from django.http import HttpResponse
 
-from project import bridge, connections, server
+from project import connections, reading, server
 from tests.support.loops import exchange, serving
 
 GET = b"GET /api/x HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -18,7 +18,7 @@ TIMES = [
     (connections, "BODY_SECONDS"),
     (connections, "LINGER_SECONDS"),
     (connections, "UNREAD_SECONDS"),
-    (bridge, "BODY_SECONDS"),
+    (reading, "BODY_SECONDS"),
     (server, "TICK_SECONDS"),
 ]
 
@@ -76,6 +76,13 @@ def test_a_body_that_does_not_end_is_a_time_out_in_the_words_of_its_door(port):
     assert "Запрос не пришёл вовремя." in page.decode()
 
 
+@pytest.mark.parametrize("host", [b"evil.example", b"a b", b"[", b""])
+def test_a_refusal_needs_no_good_host_and_no_good_cookie(port, host):
+    begun = POST.replace(b"localhost\r\n", host + b'\r\nCookie: sessionid="aaaa\\000"; django_language=xx\r\n')
+    for path in (b"/api/x", b"/send-code/", b"/graphql/"):
+        assert b"408" in exchange(port, begun % path).split(b"\r\n")[0]
+
+
 def test_an_answer_that_nobody_takes_is_dropped(port):
     with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -110,6 +117,16 @@ def test_where_there_is_no_room_left_whoever_waits_for_nothing_makes_room(monkey
         silent = [socket.create_connection(("127.0.0.1", port), timeout=120) for _ in range(20)]
         try:
             assert exchange(port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).endswith(b"/api/x")
+            assert sum(has_been_dropped(connection) for connection in silent) >= 12
         finally:
             for connection in silent:
                 connection.close()
+
+
+def has_been_dropped(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1, socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True

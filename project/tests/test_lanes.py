@@ -111,13 +111,15 @@ def test_readers_do_not_stand_behind_those_who_change_something():
 
 
 def test_what_a_call_raises_is_raised_where_it_was_waited_for():
+    late: Future = Future()
+
     def view(path):
         with pytest.raises(ZeroDivisionError):
             waiting.result_of(lambda: 1 / 0)
         with pytest.raises(TimeoutError):
-            waiting.result(Future(), within=0.01)
-        waiting.sleep(0.05)  # the call that came too late, or its time-out, must not end this one
-        return "went on"
+            waiting.result(late, within=0.01)
+        threading.Timer(0.05, late.set_result, [None]).start()
+        return waiting.result_of(lambda: time.sleep(0.5) or "went on")  # what comes too late must not end this wait
 
     with serving(application(view)) as port:
         assert ask(port, "/") == (200, "went on")
