@@ -1,12 +1,14 @@
 """The admin site: who comes in needs a password, and sees first what happened on each of the last days."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from users import services
+from users import callers, services
 
 
 class LoginForm(AdminAuthenticationForm):
@@ -15,6 +17,10 @@ class LoginForm(AdminAuthenticationForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["username"].widget.attrs |= {"maxlength": 60, "type": "tel"}
+
+    def clean(self) -> dict[str, Any]:
+        with services.admitted_password(client=callers.client_of(self.request)):
+            return super().clean()
 
 
 class Site(admin.AdminSite):

@@ -37,6 +37,11 @@ def code_refused(phone: str | phones.Phone, address: str, attempts_left: int) ->
     _log("code_refused", phone=phones.mask(phone), address=address, attempts_left=attempts_left)
 
 
+def password_refused(address: str) -> None:
+    """At the admin site. Whose it was to be is not said: people type passwords into the wrong field."""
+    _log("password_refused", logging.WARNING, address=address)
+
+
 def signed_in(user_id: object, session_id: object, address: str, *, is_new: bool) -> None:
     _log("signed_in", user=str(user_id), session=str(session_id), address=address, is_new=is_new)
 

@@ -16,7 +16,7 @@ from django.views import View
 from django.views.decorators.http import require_safe
 
 from users import callers, services
-from users.errors import DomainError, InviteNotFound
+from users.errors import DomainError
 from users.models import User
 from users.pages import errand, visitor
 from users.pages.forms import SendCodeForm
@@ -28,7 +28,7 @@ class Invite(View):
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
         """Messengers take the full stop after a link for a part of it: such an address leads to the right one."""
         user = visitor.identify(request)
-        invitation = services.invitation(invite_code=request.path, viewer=user)
+        invitation = services.invitation(invite_code=request.path, viewer=user, client=callers.client_of(request))
         address = reverse("invite", args=[invitation.code])
         if request.path != address:
             return redirect(address)
@@ -55,7 +55,7 @@ def card(request: HttpRequest, code: str) -> HttpResponse:
     """The picture for whoever shows the link, a messenger most of all. It is the same for everybody."""
     from users.pages import cards  # Pillow takes 20 MB, and time, which a server spends when the first link is shown
 
-    invitation = services.invitation(invite_code=request.path, viewer=None)
+    invitation = services.invitation(invite_code=request.path, viewer=None, client=callers.client_of(request))
     picture = cards.png(invitation.code, callers.invite_link(request, invitation.code))
     etag = f'"{hashlib.sha256(picture).hexdigest()[:16]}"'
     headers = {"Cache-Control": CARD_CACHED, "ETag": etag}
@@ -66,10 +66,7 @@ def card(request: HttpRequest, code: str) -> HttpResponse:
 def pending(request: HttpRequest) -> services.Invitation | None:
     """The invitation this visitor came by and has not declined, if its owner is still there."""
     code = errand.read(request).invite
-    try:
-        return services.invitation(invite_code=code, viewer=None) if code else None
-    except InviteNotFound:
-        return None
+    return services.noted_invitation(invite_code=code) if code else None
 
 
 def accept_pending(request: HttpRequest, user: User) -> bool:

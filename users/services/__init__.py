@@ -1,9 +1,9 @@
 """The stories: what a person can do here. Plain values in, models or small dataclasses out; no request, no response."""
 
 from users.services.account import delete_account, export_of
-from users.services.administration import end_sessions, find_user, switch_users
+from users.services.administration import admitted_password, end_sessions, find_user, switch_users
 from users.services.awaiting import AwaitedCode, awaited_code
-from users.services.invitations import Invitation, Standing, invitation
+from users.services.invitations import Invitation, Standing, invitation, noted_invitation
 from users.services.messages import Delivered, inbox
 from users.services.referral import (
     ActivatedInvite,
@@ -36,6 +36,7 @@ __all__ = [
     "SignIn",
     "Standing",
     "activate_invite",
+    "admitted_password",
     "arrivals",
     "awaited_code",
     "daily_counts",
@@ -49,6 +50,7 @@ __all__ = [
     "invitation",
     "logout",
     "may_activate",
+    "noted_invitation",
     "own_profile",
     "profile_of",
     "referrals",

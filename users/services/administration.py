@@ -1,9 +1,13 @@
 """What those who run the service may do to people's accounts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from users import codes, events, tokens
+from users import audit, codes, events, limits, tokens
+from users.clients import Client
 from users.errors import DomainError
 from users.models import Session, User
 from users.services.arguments import normalise_phone
@@ -21,6 +25,21 @@ def find_user(*, phone_or_code: str) -> User | None:
         if user:
             return user
     return None
+
+
+@contextmanager
+def admitted_password(*, client: Client) -> Iterator[None]:
+    """What is done here is a sign-in by password; one that raises has failed.
+
+    It counts as failed before the password is hashed, which is what a guess costs us. Raises TooManyAttempts.
+    """
+    attempt = limits.count_admin_attempt(address=client.address)
+    try:
+        yield
+    except Exception:
+        audit.password_refused(client.address)
+        raise
+    limits.forgive(attempt)
 
 
 def switch_users(*, users: QuerySet[User], active: bool) -> int:

@@ -83,7 +83,7 @@ def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -
     code = codes.normalise_invite_code(invite_code)
     if code == user.invite_code:
         raise OwnInvite()
-    inviter = _owner_of(code, asked_by=user)
+    inviter = owner_of(code, asked_by=user)
     if _has_activated_before_leaving(user):
         raise InviteAlreadyActivated()
     if _activate(user, inviter):
@@ -109,7 +109,7 @@ def _activate(user: User, inviter: User) -> bool:
     return earlier is None
 
 
-def _owner_of(code: str, *, asked_by: User) -> User:
+def owner_of(code: str, *, asked_by: User) -> User:
     """A wrong code is counted, and committed, before it is refused. Raises TooManyAttempts, InviteNotFound."""
     with limits.admitted_invite(user_id=asked_by.id):
         owner = User.objects.filter(invite_code=code, is_active=True).first()

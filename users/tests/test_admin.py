@@ -1,11 +1,13 @@
 """The admin site: a password opens it, lists show phones masked, and what it changes holds at once."""
 
 import pytest
+from django.contrib.auth import forms
 from django.test import Client
 
 from tests.support.people import ALICE, BOB
 from users import services, tokens
-from users.models import Challenge, Session, User
+from users.models import AddressFailure, Challenge, Session, User
+from users.rates import parse
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
@@ -35,6 +37,33 @@ def test_a_wrong_password_opens_nothing(alice):
     answer = Client().post("/admin/login/", {"username": ALICE, "password": ""})
     assert answer.status_code == 200
     assert Client().get("/admin/").status_code == 302
+
+
+def test_passwords_are_counted_by_address_before_they_are_hashed(alice, settings, monkeypatch, caplog):
+    settings.ADMIN_FAILURES_PER_IP = parse("3/h")
+    User.objects.create_superuser("8 926 123-45-67", PASSWORD)
+    hashed = []
+    authenticate = forms.authenticate
+    monkeypatch.setattr(forms, "authenticate", lambda *args, **given: hashed.append(1) or authenticate(*args, **given))
+    right = {"username": "+79261234567", "password": PASSWORD}
+    assert Client().post("/admin/login/", right).status_code == 302, "what was no failure does not count"
+    for wrong in (
+        {"username": "+79261234567", "password": "x"},
+        {"username": ALICE, "password": "secret"},
+        {"username": "secret", "password": "x"},
+    ):
+        assert Client().post("/admin/login/", wrong).status_code == 200
+    refused = Client().post("/admin/login/", right)
+    assert refused.status_code == 429
+    assert 3500 < int(refused.headers["Retry-After"]) <= 3600
+    assert "Too many wrong attempts." in refused.content.decode()
+    assert len(hashed) == 4
+    assert Client().post("/admin/login/", right, REMOTE_ADDR="198.51.100.9").status_code == 302
+    told = [record for record in caplog.records if record.message == "password_refused"]
+    assert [record.facts for record in told] == [{"address": "127.0.0.1"}] * 3
+    assert "secret" not in caplog.text
+    assert "926" not in caplog.text
+    assert AddressFailure.objects.count() == 3
 
 
 def test_the_front_page_counts_what_happened_today(admin, alice, bob, session):

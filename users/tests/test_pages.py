@@ -16,8 +16,9 @@ from django.test import Client
 from project.sessions import SessionStore
 from tests.support.people import ALICE, BOB, wrong
 from users import errors, services, tokens
-from users.models import Activation, Challenge, Message, Session, User
+from users.models import Activation, Challenge, InviteFailure, Message, Session, User
 from users.pages import errand
+from users.rates import parse
 
 pytestmark = pytest.mark.django_db
 
@@ -261,6 +262,34 @@ def test_a_thousand_visits_write_no_row(bob):
     keeps_cookies.post("/language/", {"language": "ru"})
     assert rows_of_every_table() == before
     assert "messages" in declined.cookies
+
+
+@pytest.mark.parametrize("limit", [3])
+def test_links_that_nobody_has_are_counted_by_address_and_by_nothing_else(page, bob, settings, limit):
+    settings.INVITE_FAILURES_PER_IP = parse(f"{limit}/h")
+    right, wrong_ones = f"/i/{bob.invite_code}/", ["/i/ZZZZZZ/", "/i/ZZZZZY", "/i/ZZZZZX/card.png"]
+    page.get(right)
+    before = rows_of_every_table()
+    for address in ("/i/0OIL11/", right, "/", right, *wrong_ones):
+        assert page.get(address).status_code == (404 if address not in {right, "/"} else 200)
+    refused = page.head("/i/ZZZZZZ/")
+    assert refused.status_code == 429
+    assert 3500 < int(refused.headers["Retry-After"]) <= 3600
+    assert str(errors.TooManyAttempts.detail) in text_of(page.get(right)), "a hit would tell, too"
+    assert "invites you" in text_of(page.get("/")), "what was opened before stays"
+    after = rows_of_every_table()
+    assert after.pop("users_addressfailure") == before.pop("users_addressfailure") + limit
+    assert after == before
+    assert page.get(right, REMOTE_ADDR="198.51.100.9").status_code == 200
+
+
+def test_whoever_is_signed_in_is_counted_by_themselves(page, sms_outbox, bob, settings):
+    settings.INVITE_FAILURES_PER_USER = parse("2/h")
+    sign_in(page, sms_outbox)
+    assert [page.get(f"/i/ZZZZZ{letter}/").status_code for letter in "XYZ"] == [404, 404, 429]
+    assert page.post("/profile/", {"invite_code": "ZZZZZX"}).status_code == 429, "one budget for both"
+    assert Client().get(f"/i/{bob.invite_code}/").status_code == 200
+    assert InviteFailure.objects.count() == 2
 
 
 def test_an_errand_is_signed_kept_from_scripts_and_short(page, bob, sms_outbox, settings):
