@@ -24,7 +24,7 @@ def gateway(settings):
 
 
 def message(code="0421", **different) -> sms.Message:
-    given = {"phone": ALICE, "code": code, "challenge": "a-challenge", "host": "zovi.example"}
+    given = {"phone": ALICE, "code": code, "challenge": "a-challenge", "host": "zovi.example", "language": "en"}
     return sms.Message(**(given | different))
 
 

@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils.translation import override
 
 from tests.support.gateways import gateway_stand_in
 from tests.support.people import ALICE
@@ -21,7 +22,8 @@ def two(settings):
 def said(*arguments) -> list[str]:
     out = StringIO()
     try:
-        call_command("sms_test", *arguments, stdout=out)
+        with override("en"):
+            call_command("sms_test", *arguments, stdout=out)
     finally:
         lines = [re.sub(r"\d+ ms$", "… ms", line) for line in out.getvalue().splitlines()]
         said.lines = lines
