@@ -87,9 +87,9 @@ def settle_body(request: HttpRequest) -> None:
 
 def _take_undeclared(request: HttpRequest) -> None:
     """A chunked body, which the server has put together again; Django alone would read none of it."""
-    if not request.META.get("wsgi.input_terminated"):
-        raise ParseError()  # nobody can tell where it ends
     body = request.META["wsgi.input"].read(settings.MAX_BODY_BYTES + 1)
+    if not body and not request.META.get("wsgi.input_terminated"):
+        raise ParseError()  # runserver hands over none of it
     if len(body) > settings.MAX_BODY_BYTES:
         raise PayloadTooLarge()
     request.META["CONTENT_LENGTH"], request._stream = str(len(body)), BytesIO(body)

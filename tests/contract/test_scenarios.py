@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
 from users import services
-from users.errors import ServiceUnavailable
+from users.errors import InvalidPhone, ServiceUnavailable
 from users.models import Activation, Challenge, Session, User
 from users.rates import parse as rates
 from users.sms import gateways
@@ -37,6 +37,22 @@ def test_a_number_in_any_form_gets_a_code(caller, sms_outbox, written):
     assert (answer["phone"], answer["expires_in"], answer["resend_in"]) == (ALICE, 180, 0)
     assert [phone for phone, _ in sms_outbox] == [ALICE]
     assert answer["challenge"] == str(Challenge.objects.get().id)
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x01", "\x1f", "\x7f"])
+@pytest.mark.parametrize("written", ["{sign}+79136740000", "+7913{sign}6740000", "+79136740000{sign}"])
+def test_no_door_drops_a_control_character(caller, monkeypatch, written, sign):
+    """The rule is for it to refuse, so it must get it to see."""
+    seen = []
+
+    def look(*, phone, **_):
+        seen.append(phone)
+        raise InvalidPhone()
+
+    monkeypatch.setattr(services, "request_code", look)
+    given = written.format(sign=sign)
+    assert caller.request_code(given).refusal == ("invalid_phone", 400)
+    assert seen == [given]
 
 
 @pytest.mark.parametrize("written", ["1", "+7 913", "8-800-FLOWERS", "\x00", "٠١٢٣"])

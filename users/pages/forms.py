@@ -30,7 +30,7 @@ class TextField(forms.CharField):
     """Any text up to `max_length` characters: what may be in it, NUL among the rest, the services know."""
 
     def __init__(self, **options):
-        super().__init__(**options)
+        super().__init__(strip=False, **options)  # it would take away what nobody sees
         self.validators[:] = [
             check for check in self.validators if not isinstance(check, ProhibitNullCharactersValidator)
         ]
