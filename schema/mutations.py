@@ -34,7 +34,14 @@ class Mutation(graphene.ObjectType):
         refresh_token=graphene.String(required=True, description="From `verifyCode` or the last `refreshToken`."),
     )
     logout = graphene.Field(
-        types.Logout, description="End this session: its tokens are refused from the next request on. Needs a token."
+        types.Logout,
+        description="End this session: its tokens are refused from the next request on. Needs a token.",
+        everywhere=graphene.Boolean(default_value=False, description="Every session of yours, not this alone."),
+    )
+    end_session = graphene.Field(
+        types.EndSession,
+        description="Sign one of your clients out: its tokens are refused from its next request on. Needs a token.",
+        id=graphene.ID(required=True, description="From `sessions`."),
     )
     delete_account = graphene.Field(
         types.DeleteAccount,
@@ -68,8 +75,13 @@ class Mutation(graphene.ObjectType):
         return services.refresh(refresh_token=refresh_token)
 
     @staticmethod
-    def resolve_logout(root, info) -> bool:
-        services.logout(user=info.context.user)
+    def resolve_logout(root, info, everywhere: bool | None = False) -> bool:
+        services.logout(user=info.context.user, everywhere=bool(everywhere))
+        return True
+
+    @staticmethod
+    def resolve_end_session(root, info, id: str) -> bool:
+        services.end_session(user=info.context.user, session_id=id)
         return True
 
     @staticmethod

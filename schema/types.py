@@ -6,6 +6,7 @@ from django.utils.functional import cached_property
 from users import models, services
 
 DEFAULT_FIRST = 50
+Slice = services.ReferralSlice | services.SessionSlice
 
 
 class Caller:
@@ -17,6 +18,9 @@ class Caller:
 
     def slice(self, *, cursor: str | None, first: int) -> services.ReferralSlice:
         return services.referrals(user=self.context.user, cursor=cursor, first=first)
+
+    def sessions(self, *, cursor: str | None, first: int) -> services.SessionSlice:
+        return services.sessions_of(user=self.context.user, cursor=cursor, first=first)
 
 
 class Me:
@@ -33,6 +37,9 @@ class Me:
     def slice(self, *, cursor: str | None, first: int) -> services.ReferralSlice:
         return services.referrals(user=self.user, cursor=cursor, first=first)
 
+    def sessions(self, *, cursor: str | None, first: int) -> services.SessionSlice:
+        return services.sessions_of(user=self.user, cursor=cursor, first=first)
+
 
 class Somebody:
     """Anybody as a User, as the viewer may see them."""
@@ -44,6 +51,11 @@ class Somebody:
     def slice(self, *, cursor: str | None, first: int) -> services.ReferralSlice:
         return services.user_referrals(viewer=self.viewer, user_id=str(self.id), cursor=cursor, first=first)
 
+    def sessions(self, *, cursor: str | None, first: int) -> services.SessionSlice | None:
+        """Nobody sees where others are signed in."""
+        is_own = self.viewer.id == self.id
+        return services.sessions_of(user=self.viewer, cursor=cursor, first=first) if is_own else None
+
 
 class PageInfo(graphene.ObjectType):
     """Where a page stands in its list."""
@@ -54,19 +66,19 @@ class PageInfo(graphene.ObjectType):
     end_cursor = graphene.String(description="The cursor of the last edge; null on an empty page.")
 
     @staticmethod
-    def resolve_has_next_page(found: services.ReferralSlice, info) -> bool:
+    def resolve_has_next_page(found: Slice, info) -> bool:
         return found.next is not None
 
     @staticmethod
-    def resolve_has_previous_page(found: services.ReferralSlice, info) -> bool:
+    def resolve_has_previous_page(found: Slice, info) -> bool:
         return found.previous is not None
 
     @staticmethod
-    def resolve_start_cursor(found: services.ReferralSlice, info) -> str | None:
+    def resolve_start_cursor(found: Slice, info) -> str | None:
         return found.items[0].cursor if found.items else None
 
     @staticmethod
-    def resolve_end_cursor(found: services.ReferralSlice, info) -> str | None:
+    def resolve_end_cursor(found: Slice, info) -> str | None:
         return found.items[-1].cursor if found.items else None
 
 
@@ -103,6 +115,43 @@ class ReferralConnection(graphene.ObjectType):
         return found
 
 
+class Session(graphene.ObjectType):
+    """A browser or an app that is signed in."""
+
+    id = graphene.ID(required=True, description="A UUID, for `endSession`.")
+    browser = graphene.String(required=True, description="What people call it: `Chrome, Android`.")
+    address = graphene.String(required=True, description="Where it signed in from.")
+    signed_in_at = graphene.DateTime(required=True, description="When it signed in, ISO 8601.")
+    last_seen_at = graphene.DateTime(
+        required=True, description="Of a page give or take ten minutes, of an app its last refresh."
+    )
+    current = graphene.Boolean(required=True, description="Whether it is the one that asks.")
+
+
+class SessionEdge(graphene.ObjectType):
+    """A session and its place in the list."""
+
+    cursor = graphene.String(required=True, description="Opaque. As `after`, it continues the list behind this edge.")
+    node = graphene.Field(Session, required=True, description="The session itself.")
+
+    @staticmethod
+    def resolve_node(session: services.OwnSession, info) -> services.OwnSession:
+        return session
+
+
+class SessionConnection(graphene.ObjectType):
+    """One page of sessions, newest first."""
+
+    edges = graphene.List(
+        graphene.NonNull(SessionEdge), required=True, source="items", description="The page's sessions."
+    )
+    page_info = graphene.Field(PageInfo, required=True, description="Whether and where the list goes on.")
+
+    @staticmethod
+    def resolve_page_info(found: services.SessionSlice, info) -> services.SessionSlice:
+        return found
+
+
 class User(graphene.ObjectType):
     """Somebody who has signed in. In other people's profiles every phone number is masked."""
 
@@ -124,6 +173,13 @@ class User(graphene.ObjectType):
         after=graphene.String(description="The `endCursor` of the page before; without it, the first page."),
     )
 
+    sessions = graphene.Field(
+        SessionConnection,
+        description="Where you are signed in, newest first; null for everybody else.",
+        first=graphene.Int(default_value=DEFAULT_FIRST, description="How many at once, from 1 to 100."),
+        after=graphene.String(description="The `endCursor` of the page before; without it, the first page."),
+    )
+
     @staticmethod
     def resolve_activated_invite_code(person: Caller | Me | Somebody, info) -> str | None:
         return person.profile.activated_invite_code
@@ -141,6 +197,12 @@ class User(graphene.ObjectType):
         person: Caller | Me | Somebody, info, first: int | None = None, after: str | None = None
     ) -> services.ReferralSlice:
         return person.slice(cursor=after, first=DEFAULT_FIRST if first is None else first)
+
+    @staticmethod
+    def resolve_sessions(
+        person: Caller | Me | Somebody, info, first: int | None = None, after: str | None = None
+    ) -> services.SessionSlice | None:
+        return person.sessions(cursor=after, first=DEFAULT_FIRST if first is None else first)
 
 
 class RequestCode(graphene.ObjectType):
@@ -225,6 +287,16 @@ class JSON(graphene.Scalar):
 
 
 class Logout(graphene.ObjectType):
+    """The session has ended."""
+
+    ok = graphene.Boolean(required=True, description="Always true: what can go wrong is an error.")
+
+    @staticmethod
+    def resolve_ok(done: bool, info) -> bool:
+        return done
+
+
+class EndSession(graphene.ObjectType):
     """The session has ended."""
 
     ok = graphene.Boolean(required=True, description="Always true: what can go wrong is an error.")

@@ -38,6 +38,7 @@ def test_the_schema_is_the_one_that_was_promised():
             "referrals: [String!]!",
             "referralsCount: Int!",
             "referralConnection: ReferralConnection!",
+            "sessions: SessionConnection",
         ],
         "Mutation": [
             "requestCode: RequestCode",
@@ -45,6 +46,7 @@ def test_the_schema_is_the_one_that_was_promised():
             "activateInvite: ActivateInvite",
             "refreshToken: RefreshToken",
             "logout: Logout",
+            "endSession: EndSession",
             "deleteAccount: DeleteAccount",
         ],
     }

@@ -19,8 +19,11 @@ NAMES = {
     "retryAfter": "retry_after",
     "attemptsLeft": "attempts_left",
     "after": "cursor",
+    "signedInAt": "signed_in_at",
+    "lastSeenAt": "last_seen_at",
 }
 TOKENS = "token refreshToken tokenType expiresIn"
+SESSION = "id browser address signedInAt lastSeenAt current"
 USER = "id phoneNumber inviteCode activatedInviteCode referrals referralsCount"
 
 
@@ -83,8 +86,18 @@ class GraphQLDoor:
             f"mutation($old: String!) {{ refreshToken(refreshToken: $old) {{ {TOKENS} }} }}", old=refresh_token
         )
 
-    def logout(self) -> Answer:
-        return self._run("mutation { logout { ok } }")
+    def logout(self, *, everywhere=False) -> Answer:
+        return self._run("mutation($all: Boolean) { logout(everywhere: $all) { ok } }", all=everywhere)
+
+    def sessions(self) -> Answer:
+        answer = self._run(f"{{ me {{ sessions {{ edges {{ node {{ {SESSION} }} }} }} }} }}")
+        if answer.code:
+            return answer
+        nodes = [edge["node"] for edge in answer["sessions"]["edges"]]
+        return Answer(said={"items": [renamed(node, NAMES) for node in nodes]})
+
+    def end_session(self, session_id) -> Answer:
+        return self._run("mutation($id: ID!) { endSession(id: $id) { ok } }", id=session_id)
 
     def delete_account(self, code, challenge=None) -> Answer:
         return self._run(

@@ -68,7 +68,21 @@ class PagesDoor:
             }
         )
 
-    def logout(self) -> Answer:
+    def sessions(self) -> Answer:
+        """The one that asks has no button, so its id is not known."""
+        response = self.client.get("/profile/")
+        if response.status_code == 302:
+            return _asked_to_sign_in()
+        listed = re.findall(r'<ul class="sessions">(.*?)</ul>', response.content.decode(), re.S)[0]
+        return Answer(said={"items": [_session(item) for item in re.findall(r"<li>(.*?)</li>", listed, re.S)]})
+
+    def end_session(self, session_id) -> Answer:
+        response = self.client.post("/profile/sessions/", {"session": session_id})
+        return Answer() if response.status_code == 302 else _refusal(response)
+
+    def logout(self, *, everywhere=False) -> Answer:
+        if everywhere:
+            self.client.post("/profile/sessions/", {"others": "yes"})
         self.client.post("/logout/")
         return Answer() if "You are signed out." in self._read("/") else _asked_to_sign_in()
 
@@ -106,6 +120,18 @@ class PagesDoor:
         response = self.client.get(address)
         assert response.status_code == 200, address
         return response.content.decode()
+
+
+def _session(html: str) -> dict:
+    signed_in_at, *seen = re.findall(r'<time datetime="([^"]*)"', html)
+    return {
+        "id": _find(r'name="session" value="([^"]*)"', html),
+        "browser": _find(r"<b>([^<]*)</b>", html),
+        "address": _find(r'<span class="nowrap">([^<]*)</span>', html),
+        "signed_in_at": signed_in_at,
+        "last_seen_at": seen[0] if seen else None,
+        "current": "this browser" in html,
+    }
 
 
 def _asked_to_sign_in() -> Answer:

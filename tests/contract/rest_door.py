@@ -51,8 +51,16 @@ class RESTDoor:
     def refresh(self, refresh_token) -> Answer:
         return self._post("token/refresh/", refresh_token=refresh_token)
 
-    def logout(self) -> Answer:
-        return self._post("logout/")
+    def logout(self, *, everywhere=False) -> Answer:
+        return self._post("logout/", everywhere=everywhere)
+
+    def sessions(self) -> Answer:
+        answer = self._get("me/sessions/")
+        return answer if answer.code else Answer(said={"items": answer["results"]})
+
+    def end_session(self, session_id) -> Answer:
+        url = f"/api/users/me/sessions/{session_id}/"
+        return _answer(self.client.delete(url, headers=headers(self.token)))
 
     def delete_account(self, code, challenge=None) -> Answer:
         return self._post("me/delete/", otp=code, challenge=challenge)

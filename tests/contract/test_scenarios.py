@@ -8,6 +8,7 @@ from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
+from tests.contract.graphql_door import GraphQLDoor
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
 from users import services
 from users.errors import InvalidPhone, ServiceUnavailable
@@ -420,6 +421,44 @@ def test_what_is_not_a_refresh_token_is_invalid_token(token_caller, refresh_toke
     sign_in(token_caller, ALICE)
     assert token_caller.refresh(refresh_token).refusal == ("invalid_token", 401)
     assert Session.objects.get().ended_at is None
+
+
+def test_i_see_where_i_am_signed_in_and_end_the_other(new_caller, browser):
+    here, there, bob = new_caller(), new_caller(), new_caller()
+    sign_in(here, ALICE)
+    sign_in(there, ALICE)
+    sign_in(bob, BOB)
+    other, this = here.sessions()["items"]
+    assert [(one["browser"], one["address"], one["current"]) for one in (other, this)] == [
+        ("Unknown browser", "127.0.0.1", False),
+        ("Unknown browser", "127.0.0.1", True),
+    ]
+    assert bob.end_session(other["id"]).refusal == ("not_found", 404)
+    assert there.me().refusal == (None, 200)
+    assert here.end_session(other["id"]).refusal == (None, 200)
+    assert there.me().status == 401
+    assert here.end_session(other["id"]).refusal == ("not_found", 404)
+    assert [one["current"] for one in here.sessions()["items"]] == [True]
+
+
+def test_i_log_out_everywhere(new_caller):
+    here, there, bob = new_caller(), new_caller(), new_caller()
+    for caller, phone in ((here, ALICE), (there, ALICE), (bob, BOB)):
+        sign_in(caller, phone)
+    assert here.logout(everywhere=True).refusal == (None, 200)
+    assert [caller.me().status for caller in (here, there, bob)] == [401, 401, 200]
+
+
+def test_sessions_need_somebody_signed_in(caller):
+    assert caller.sessions().refusal == ("not_authenticated", 401)
+
+
+def test_nobody_sees_where_others_are_signed_in(bob, alice):
+    caller = GraphQLDoor()
+    sign_in(caller, ALICE)
+    asked = "query($id: ID!) { user(id: $id) { sessions { edges { cursor } } } }"
+    assert caller._run(asked, id=str(bob.id)).said == {"sessions": None}
+    assert len(caller._run(asked, id=str(alice.id))["sessions"]["edges"]) == 1
 
 
 def test_after_logout_nothing_of_the_session_is_good(token_caller):

@@ -122,12 +122,12 @@ class Challenges(LookOnly):
 
 @admin.register(Session)
 class Sessions(LookOnly):
-    list_display = ("whose", "user_agent", "address", "created_at", "refreshed_at", "ended_at")
+    list_display = ("whose", "user_agent", "address", "created_at", "seen_at", "ended_at")
     list_select_related = ("user",)
     search_fields = ("=user__invite_code",)
     search_help_text = _("Invite code of the user")
     ordering = ("-created_at",)
-    fields = ("whose", "user_agent", "address", "created_at", "refreshed_at", "expires_at", "ended_at")
+    fields = ("whose", "user_agent", "address", "created_at", "seen_at", "expires_at", "ended_at")
     actions = ("end",)
 
     @admin.display(description=_("user"))

@@ -22,7 +22,9 @@ def identify(request: HttpRequest) -> User | None:
     """The signed-in visitor with `user.session` set, also as `request.visitor`, where the templates find it."""
     session_id = request.session.get(SESSION_ID)
     request.visitor = tokens.resume(session_id) if session_id else None
-    if session_id and request.visitor is None:
+    if request.visitor:
+        tokens.note_seen(request.visitor.session)
+    elif session_id:
         forget(request)
         messages.info(request, _("This session has been ended. Sign in again."))
     return request.visitor

@@ -32,6 +32,7 @@ _EXTRAS: dict[type[errors.DomainError], dict[str, object]] = {
 }
 _PHONE, _OTHER_PHONE = "+79136740000", "+79136740012"
 _CHALLENGE = "0a5d8e0c-6b1f-4a3e-9d2b-7c1e5f8a9b30"
+_SESSION = "5f0c2f5e-1f3a-4c1b-8d53-9a4d1c2b7e60"
 _REFRESH = "y8hQ0Jm1SXyM1x1C2rYJ3gAAAAB2f0cYt7k0m8bq5u3n1z6x9w4v2s"
 _TOKENS: dict[str, object] = {
     "phone_number": _PHONE,
@@ -148,7 +149,14 @@ refresh = _call(
     gives=_TOKENS,
     refusals=(*_WITH_BODY, errors.InvalidToken, *_EVERYWHERE),
 )
-logout = _call("logout", answer=None, status=204, refusals=(*_WITH_TOKEN, errors.PayloadTooLarge, *_EVERYWHERE))
+logout = _call(
+    "logout",
+    request=shapes.LogoutRequest,
+    answer=None,
+    status=204,
+    sends={"everywhere": True},
+    refusals=(*_WITH_BODY, *_WITH_TOKEN, *_EVERYWHERE),
+)
 me = _call("me", answer=shapes.ProfileAnswer, gives=_PROFILE, refusals=(*_WITH_TOKEN, *_EVERYWHERE))
 
 
@@ -192,6 +200,33 @@ refs = _call(
     },
     parameters=[OpenApiParameter("cursor", str, description="From `next` or `previous`.")],
     refusals=(errors.InvalidInput, *_WITH_TOKEN, *_EVERYWHERE),
+)
+sessions = _call(
+    "sessions",
+    answer=shapes.SessionsAnswer,
+    gives={
+        "results": [
+            {
+                "id": _SESSION,
+                "browser": "Chrome, Android",
+                "address": "203.0.113.5",
+                "signed_in_at": "2026-01-01T12:00:00Z",
+                "last_seen_at": "2026-01-01T12:30:00Z",
+                "current": True,
+            }
+        ],
+        "next": None,
+        "previous": None,
+    },
+    parameters=[OpenApiParameter("cursor", str, description="From `next` or `previous`.")],
+    refusals=(errors.InvalidInput, *_WITH_TOKEN, *_EVERYWHERE),
+)
+end_session = _call(
+    "endSession",
+    answer=None,
+    status=204,
+    parameters=[OpenApiParameter("session_id", str, OpenApiParameter.PATH, description="From `sessions`.")],
+    refusals=(*_WITH_TOKEN, errors.NotFound, *_EVERYWHERE),
 )
 user_profile = _call(
     "userPage",

@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from users import codes
 from users.models import User
-from users.services import ActivatedInvite, Profile, ReferralSlice, SentCode, SignIn
+from users.services import ActivatedInvite, OwnSession, Profile, ReferralSlice, SentCode, SessionSlice, SignIn
 
 
 @extend_schema_field(str)
@@ -48,6 +48,12 @@ class ReferalRequest(serializers.Serializer):
 
 class RefreshRequest(serializers.Serializer):
     refresh_token = TextField()
+
+
+class LogoutRequest(serializers.Serializer):
+    everywhere = serializers.BooleanField(
+        required=False, default=False, help_text="Every session of yours, not this alone."
+    )
 
 
 class SendOTPAnswer(serializers.Serializer):
@@ -94,6 +100,23 @@ class RefsAnswer(serializers.Serializer):
     previous = serializers.CharField(allow_null=True)
 
 
+class SessionAnswer(serializers.Serializer):
+    id = serializers.UUIDField()
+    browser = serializers.CharField(help_text="What people call it: `Chrome, Android`.")
+    address = serializers.CharField()
+    signed_in_at = serializers.DateTimeField()
+    last_seen_at = serializers.DateTimeField(
+        help_text="Of a page give or take ten minutes, of an app its last refresh."
+    )
+    current = serializers.BooleanField(help_text="Whether it is the one that asks.")
+
+
+class SessionsAnswer(serializers.Serializer):
+    results = SessionAnswer(many=True)
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
 class ExportedActivation(serializers.Serializer):
     invite_code = serializers.CharField()
     inviter = serializers.CharField(allow_null=True, help_text="Masked; null when they have left.")
@@ -109,6 +132,7 @@ class ExportedSession(serializers.Serializer):
     address = serializers.CharField()
     user_agent = serializers.CharField()
     created_at = serializers.DateTimeField()
+    seen_at = serializers.DateTimeField()
     refreshed_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
 
@@ -190,5 +214,24 @@ def refs(found: ReferralSlice, refs_url: str) -> dict:
     }
 
 
-def _at(refs_url: str | None, cursor: str | None) -> str | None:
-    return f"{refs_url}?cursor={cursor}" if refs_url and cursor else None
+def sessions(found: SessionSlice, sessions_url: str) -> dict:
+    return {
+        "results": [_session(session) for session in found.items],
+        "next": _at(sessions_url, found.next),
+        "previous": _at(sessions_url, found.previous),
+    }
+
+
+def _session(session: OwnSession) -> dict:
+    return {
+        "id": session.id,
+        "browser": session.browser,
+        "address": session.address,
+        "signed_in_at": session.signed_in_at,
+        "last_seen_at": session.last_seen_at,
+        "current": session.current,
+    }
+
+
+def _at(list_url: str | None, cursor: str | None) -> str | None:
+    return f"{list_url}?cursor={cursor}" if list_url and cursor else None

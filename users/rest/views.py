@@ -61,8 +61,9 @@ class RefreshToken(PublicView):
 class Logout(APIView):
     @openapi.logout
     def post(self, request: Request) -> Response:
-        """End this session: its tokens are refused from the next request on."""
-        services.logout(user=request.user)
+        """End this session, or all of yours: their tokens are refused from the next request on."""
+        given = _read(serializers.LogoutRequest, request)
+        services.logout(user=request.user, everywhere=given["everywhere"])
         return Response(status=204)
 
 
@@ -90,6 +91,22 @@ class Refs(APIView):
         """Everybody who entered your code, newest first, a hundred at once."""
         found = services.referrals(user=request.user, cursor=request.GET.get("cursor"))
         return Response(serializers.refs(found, _refs_url(request)))
+
+
+class Sessions(APIView):
+    @openapi.sessions
+    def get(self, request: Request) -> Response:
+        """Where you are signed in, newest first, a hundred at once."""
+        found = services.sessions_of(user=request.user, cursor=request.GET.get("cursor"))
+        return Response(serializers.sessions(found, request.build_absolute_uri(reverse("sessions"))))
+
+
+class OneSession(APIView):
+    @openapi.end_session
+    def delete(self, request: Request, session_id: str) -> Response:
+        """Sign one of your clients out: its tokens are refused from its next request on."""
+        services.end_session(user=request.user, session_id=session_id)
+        return Response(status=204)
 
 
 class UserProfile(APIView):

@@ -18,8 +18,15 @@ from users.services.referral import (
     user_profile,
     user_referrals,
 )
-from users.services.sessions import SessionSlice, end_other_sessions, end_session, sessions_of
-from users.services.sign_in import SentCode, SignIn, logout, refresh, request_code, verify_code
+from users.services.sessions import (
+    OwnSession,
+    SessionSlice,
+    end_other_sessions,
+    end_session,
+    logout,
+    sessions_of,
+)
+from users.services.sign_in import SentCode, SignIn, refresh, request_code, verify_code
 from users.services.statistics import DayCounts, arrivals, daily_counts
 
 __all__ = [
@@ -28,6 +35,7 @@ __all__ = [
     "DayCounts",
     "Delivered",
     "Invitation",
+    "OwnSession",
     "Profile",
     "Referral",
     "ReferralSlice",

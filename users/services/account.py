@@ -48,7 +48,7 @@ def _about(user: User) -> dict[str, Any]:
         "activated": _activated_by(user),
         "sessions": list(
             user.sessions.order_by("-created_at").values(
-                "address", "user_agent", "created_at", "refreshed_at", "ended_at"
+                "address", "user_agent", "created_at", "seen_at", "refreshed_at", "ended_at"
             )
         ),
         "codes": _codes_sent_to(user),

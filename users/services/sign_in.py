@@ -96,7 +96,7 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
         user, is_new, session = _enter_step_by_step(tried.phone, client)
     if session is None:
         raise AccountDisabled()
-    session.user = user
+    session.user, user.session = user, session
     audit.signed_in(user.id, session.id, client.address, is_new=is_new)
     return SignIn(user, session, tokens.issue(session), is_new)
 
@@ -114,12 +114,6 @@ def refresh(*, refresh_token: str) -> SignIn:
     """A new pair of tokens for the session of the old one. Raises InvalidToken."""
     session = tokens.rotate(refresh_token)
     return SignIn(session.user, session, tokens.issue(session), is_new_user=False)
-
-
-def logout(*, user: User) -> None:
-    """End the session `user` was authenticated by."""
-    tokens.end_session(user.session)
-    audit.signed_out(user.id, user.session.id)
 
 
 def _enter_step_by_step(phone: str, client: Client) -> tuple[User, bool, Session | None]:

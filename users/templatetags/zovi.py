@@ -1,4 +1,4 @@
-"""How the pages write numbers: phones, waits, browsers."""
+"""How the pages write numbers: phones, waits."""
 
 import phonenumbers
 from django import template
@@ -6,30 +6,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 register = template.Library()
-
-# The first that occurs wins: every browser also claims to be the ones below it.
-_BROWSERS = {
-    "YaBrowser": "Yandex",
-    "Edg": "Edge",
-    "OPR": "Opera",
-    "Firefox": "Firefox",
-    "FxiOS": "Firefox",
-    "Chrome": "Chrome",
-    "CriOS": "Chrome",
-    "Safari": "Safari",
-    "Postman": "Postman",
-    "curl": "curl",
-    "python": "Python",
-}
-_SYSTEMS = {
-    "Android": "Android",
-    "iPhone": "iPhone",
-    "iPad": "iPad",
-    "Mac OS X": "macOS",
-    "Windows": "Windows",
-    "Linux": "Linux",
-}
-
 
 _MESSENGERS = {
     "max": "MAX",
@@ -65,12 +41,3 @@ def wait(seconds: int) -> str:
         return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
     hours = -(-minutes // 60)
     return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
-
-
-@register.filter
-def browser(user_agent: str) -> str:
-    """`Chrome, Android` out of what the browser calls itself."""
-    known = [
-        next((name for sign, name in names.items() if sign in user_agent), None) for names in (_BROWSERS, _SYSTEMS)
-    ]
-    return ", ".join(name for name in known if name) or _("Unknown browser")

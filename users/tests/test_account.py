@@ -114,6 +114,7 @@ def test_an_export_holds_everything_we_keep(alice, bob, charlie, browser):
                     "address": browser.address,
                     "user_agent": browser.user_agent,
                     "created_at": session.created_at,
+                    "seen_at": session.seen_at,
                     "refreshed_at": session.refreshed_at,
                     "ended_at": None,
                 }

@@ -339,7 +339,10 @@ def test_a_user_who_is_switched_off_is_signed_out(page, sms_outbox):
 def test_another_browser_of_mine_can_be_ended_from_the_profile(page, sms_outbox):
     sign_in(page, sms_outbox)
     mine = Session.objects.get()
-    sign_in(other := Client(HTTP_USER_AGENT="Mozilla/5.0 (Android 16) Firefox/150.0"), sms_outbox)
+    sign_in(
+        other := Client(HTTP_USER_AGENT="Mozilla/5.0 (Android 16; Mobile; rv:150.0) Gecko/150.0 Firefox/150.0"),
+        sms_outbox,
+    )
     there = Session.objects.exclude(id=mine.id).get()
     assert "Firefox, Android" in text_of(page.get("/profile/"))
     assert page.post("/profile/sessions/", {"session": there.id}).headers["Location"] == "/profile/"
@@ -377,6 +380,19 @@ def test_all_other_browsers_can_be_signed_out_at_once(page, sms_outbox, bob, bro
     assert page.post("/profile/sessions/", {"others": "yes"}).headers["Location"] == "/profile/"
     assert "You are signed out everywhere but here." in text_of(page.get("/profile/"))
     assert set(tokens.live_sessions()) == {own, bobs}
+
+
+def test_a_page_says_when_its_browser_was_last_seen_and_writes_it_once_in_ten_minutes(page, sms_outbox):
+    sign_in(page, sms_outbox)
+    signed_in_at = Session.objects.get().seen_at
+    page.get("/profile/")
+    assert Session.objects.get().seen_at == signed_in_at
+    Session.objects.update(seen_at=F("seen_at") - timedelta(minutes=11))
+    page.get("/profile/")
+    seen_at = Session.objects.get().seen_at
+    assert seen_at > signed_in_at
+    page.get("/profile/")
+    assert Session.objects.get().seen_at == seen_at
 
 
 def test_nobody_elses_session_can_be_ended(page, sms_outbox, bob, browser):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 
 import pytest
 from django.db import OperationalError
@@ -371,6 +372,50 @@ def test_logout_answers_204_and_the_token_is_dead(as_alice):
     assert (answer.status_code, answer.content) == (204, b"")
     assert_refused(as_alice.get("/api/users/me/"), errors.InvalidToken)
     assert Session.objects.get().ended_at
+
+
+@pytest.mark.parametrize("body", [{"everywhere": True}, {"everywhere": "true"}])
+def test_logout_everywhere_ends_every_session(as_alice, alice, browser, body):
+    tokens.open_session(alice, browser)
+    assert as_alice.post("/api/users/logout/", body, format="json").status_code == 204
+    assert not Session.objects.filter(ended_at=None).exists()
+
+
+def test_logout_with_something_else_than_yes_or_no_ends_nothing(as_alice):
+    refused = as_alice.post("/api/users/logout/", {"everywhere": "perhaps"}, format="json")
+    assert_refused(refused, errors.InvalidInput, fields=refused.json()["fields"])
+    assert list(refused.json()["fields"]) == ["everywhere"]
+    assert Session.objects.get().ended_at is None
+
+
+def test_my_sessions_come_in_slices_newest_first(as_alice, alice, browser):
+    for _ in range(100):
+        tokens.open_session(alice, browser)
+    first = as_alice.get("/api/users/me/sessions/").json()
+    second = as_alice.get(first["next"]).json()
+    assert (len(first["results"]), first["previous"], second["next"]) == (100, None, None)
+    assert as_alice.get(second["previous"]).json()["results"] == first["results"]
+    row = Session.objects.order_by("created_at").first()
+    [session] = second["results"]
+    assert session == {
+        "id": str(row.id),
+        "browser": "Unknown browser",
+        "address": browser.address,
+        "signed_in_at": session["signed_in_at"],
+        "last_seen_at": session["last_seen_at"],
+        "current": True,
+    }
+    assert datetime.fromisoformat(session["signed_in_at"]) == row.created_at
+    assert datetime.fromisoformat(session["last_seen_at"]) == row.seen_at
+
+
+def test_a_session_of_mine_is_deleted_and_no_other(as_alice, alice, bob, browser):
+    there, theirs = tokens.open_session(alice, browser), tokens.open_session(bob, browser)
+    answer = as_alice.delete(f"/api/users/me/sessions/{there.id}/")
+    assert (answer.status_code, answer.content) == (204, b"")
+    for session_id in (there.id, theirs.id, "nonsense"):
+        assert_refused(as_alice.delete(f"/api/users/me/sessions/{session_id}/"), errors.NotFound)
+    assert list(Session.objects.filter(user=bob, ended_at=None)) == [theirs]
 
 
 def test_a_dead_refresh_token_is_refused(api):

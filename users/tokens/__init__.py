@@ -12,7 +12,15 @@ from users.tokens import access, refresh
 from users.tokens.access import SessionName, authenticate, read
 from users.tokens.keys import jwks
 from users.tokens.refresh import rotate
-from users.tokens.sessions import end_session, end_sessions, live_sessions, new_session, open_session, resume
+from users.tokens.sessions import (
+    end_session,
+    end_sessions,
+    live_sessions,
+    new_session,
+    note_seen,
+    open_session,
+    resume,
+)
 
 __all__ = [
     "SessionName",
@@ -24,6 +32,7 @@ __all__ = [
     "jwks",
     "live_sessions",
     "new_session",
+    "note_seen",
     "open_session",
     "read",
     "resume",

@@ -41,6 +41,7 @@ def rotate(refresh_token: str) -> Session:
     advanced = Session.objects.filter(id__in=live.values("id"), generation=generation).update(
         generation=F("generation") + 1,
         refreshed_at=Now(),
+        seen_at=Now(),
         refreshed_before=F("refreshed_at"),
         expires_at=Now() + timedelta(seconds=settings.REFRESH_TOKEN_TTL),
     )

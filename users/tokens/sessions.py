@@ -17,6 +17,8 @@ from users.clients import Client
 from users.models import Session, User
 from users.webhooks import EndReason, EventType
 
+SEEN_EVERY = timedelta(minutes=10)
+
 
 def new_session(client: Client) -> Session:
     """Not saved yet, and nobody's."""
@@ -53,6 +55,15 @@ def end_sessions(sessions: QuerySet[Session], *, reason: EndReason) -> int:
             *({"user_id": user_id, "session_id": session_id, "reason": reason} for session_id, user_id in ended),
         )
     return len(ended)
+
+
+def note_seen(session: Session) -> None:
+    """Their client has come again. Written down when the last time is ten minutes ago, so hardly any request writes.
+
+    An app is seen when it refreshes its tokens: for it this is not asked.
+    """
+    if timezone.now() - session.seen_at > SEEN_EVERY:
+        Session.objects.filter(id=session.id, seen_at__lt=Now() - SEEN_EVERY).update(seen_at=Now())
 
 
 def resume(session_id: str) -> User | None:
