@@ -41,6 +41,11 @@ if len({SECRET_KEY, JWT_SECRET_KEY, OTP_PEPPER}) < 3:
 JWT_SECRET_KEY_FALLBACKS = env.more_secrets("JWT_SECRET_KEY_FALLBACKS", DEMO)
 if {SECRET_KEY, OTP_PEPPER} & set(JWT_SECRET_KEY_FALLBACKS):
     env.refuse("JWT_SECRET_KEY_FALLBACKS must hold no secret that is for something else")
+# Codes are keyed by the newest pepper. Phones by the oldest: else a new one would forget who has left, and every limit.
+OTP_PEPPER_FALLBACKS = env.more_secrets("OTP_PEPPER_FALLBACKS", DEMO)
+PHONE_KEY_PEPPER = [OTP_PEPPER, *OTP_PEPPER_FALLBACKS][-1]
+if {SECRET_KEY, JWT_SECRET_KEY} & set(OTP_PEPPER_FALLBACKS):
+    env.refuse("OTP_PEPPER_FALLBACKS must hold no secret that is for something else")
 JWT_ISSUER = env.text("JWT_ISSUER", SITE_URL or "zovi")
 JWT_AUDIENCE = env.text("JWT_AUDIENCE", "zovi")
 

@@ -156,13 +156,14 @@ def take_back(challenge: Challenge) -> None:
     Challenge.objects.filter(id=challenge.id).update(is_sent=False)
 
 
-def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None) -> None:
+def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None) -> bool:
     """From now on the challenge takes guesses; it ends the caller's `earlier` one, whoever's phone that was for, and
     the oldest of its own phone when there are more than may be open.
 
-    Both phones are locked first, in the order in which everybody else takes them.
+    Both phones are locked first, in the order in which everybody else takes them. False, and nothing is opened, when
+    whoever had the number has left since.
     """
-    prepared.first_row(
+    opened = prepared.first_row(
         """SELECT pg_advisory_xact_lock(hashtextextended('phone ' || phone_key, 0)) FROM (
                SELECT %(phone_key)s::text UNION SELECT phone_key FROM users_challenge WHERE id = %(earlier)s::uuid
                ORDER BY 1) AS phones (phone_key)""",
@@ -175,7 +176,7 @@ def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None) -> None:
                expires_at = statement_timestamp() + make_interval(secs => %(ttl)s),
                slot = (SELECT min(slot) FROM generate_series(0, %(others)s) AS slot WHERE slot NOT IN (
                    SELECT slot FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL))
-           WHERE id = %(id)s::uuid""",
+           WHERE id = %(id)s::uuid AND phone <> '' RETURNING id""",
         id=challenge.id,
         phone_key=challenge.phone_key,
         code_hash=challenge.code_hash,
@@ -187,6 +188,7 @@ def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None) -> None:
         ttl=settings.OTP_TTL,
         others=LIVE_CHALLENGES - 1,
     )
+    return opened is not None
 
 
 def wait_before_send(*, phone_key: str, address: str, network: str | None) -> int:

@@ -75,6 +75,8 @@ def test_a_safe_configuration_starts(configuration):
         (DEMO | {"OTP_PEPPER": "same", "SECRET_KEY": "same"}, "three different secrets"),
         (REAL | {"JWT_SECRET_KEY_FALLBACKS": "short"}, "JWT_SECRET_KEY_FALLBACKS is shorter than 50"),
         (REAL | {"JWT_SECRET_KEY_FALLBACKS": SECRETS["OTP_PEPPER"]}, "JWT_SECRET_KEY_FALLBACKS must hold no secret"),
+        (REAL | {"OTP_PEPPER_FALLBACKS": "short"}, "OTP_PEPPER_FALLBACKS is shorter than 50"),
+        (REAL | {"OTP_PEPPER_FALLBACKS": SECRETS["SECRET_KEY"]}, "OTP_PEPPER_FALLBACKS must hold no secret"),
         (
             REAL | {"SECRET_KEY": "change-me-this-is-the-example-and-it-is-refused-1-0123456789"},
             "SECRET_KEY is the example's",
@@ -182,6 +184,7 @@ def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, word
 def test_secrets_may_come_from_files(tmp_path):
     given = REAL | {
         "JWT_SECRET_KEY_FALLBACKS": f"{'d' * 50}, {'e' * 50}",
+        "OTP_PEPPER_FALLBACKS": f"{'f' * 50}, {'g' * 50}",
         "SMS_HOOK_SECRET": HOOK_SECRET,
         "SERVICE_KEYS": f"crm:{'k' * 40}",
         "WEBHOOK_URLS": "https://backend.example/events",
@@ -195,9 +198,9 @@ def test_secrets_may_come_from_files(tmp_path):
     show = (
         "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER, s.SMS_URL,"
         " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO, s.SMS_HOOK_SECRET,"
-        " *s.JWT_SECRET_KEY_FALLBACKS, *s.SERVICE_KEYS, s.WEBHOOK_URLS[0].host, *s.WEBHOOK_SECRETS)"
+        " *s.JWT_SECRET_KEY_FALLBACKS, s.PHONE_KEY_PEPPER, *s.SERVICE_KEYS, s.WEBHOOK_URLS[0].host, *s.WEBHOOK_SECRETS)"
     )
-    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False", HOOK_SECRET, "d" * 50, "e" * 50]
+    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False", HOOK_SECRET, "d" * 50, "e" * 50, "g" * 50]
     shown += ["crm", "backend.example", HOOK_SECRET, HOOK_SECRET]
     assert start(configuration, show).stdout.split() == shown
 

@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 
-from users import audit, codes, events, limits, phones, tokens
+from users import audit, events, limits, phones, tokens
 from users.errors import InvalidToken
 from users.models import NO_PASSWORD, Activation, Challenge, Message, User
 from users.services import profile_query
+from users.services.arguments import phone_key
 from users.services.sign_in import confirm_code
 from users.webhooks import EndReason, EventType
 
@@ -83,11 +83,11 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
     Raises what `confirm_code` raises, and InvalidToken when the person has just left.
     """
     confirm_code(user=user, code=code, challenge=challenge)
-    phone_key = codes.key_of_phone(user.phone, pepper=settings.OTP_PEPPER)
-    with limits.locked_phone(phone_key):
+    key = phone_key(user.phone)
+    with limits.locked_phone(key):
         if not User.objects.select_for_update().filter(id=user.id, phone=user.phone).exists():
             raise InvalidToken()
-        Challenge.objects.filter(phone_key=phone_key).update(phone="", slot=None)
+        Challenge.objects.filter(phone_key=key).update(phone="", slot=None)
         Message.objects.filter(phone=user.phone).delete()
         tokens.end_sessions(user.sessions.all(), reason=EndReason.USER_DELETED)
         user.sessions.all().delete()
@@ -95,7 +95,7 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
         user.user_permissions.clear()
         User.objects.filter(id=user.id).update(
             phone=None,
-            phone_key=phone_key,
+            phone_key=key,
             is_active=False,
             is_staff=False,
             is_superuser=False,

@@ -4,7 +4,7 @@ import uuid
 
 from django.conf import settings
 
-from users import phones
+from users import codes, phones
 from users.errors import InvalidPhone, PhoneNotMobile
 from users.models import User
 
@@ -27,6 +27,11 @@ def read_phone(raw: str) -> phones.Phone:
 
 def normalise_phone(raw: str) -> str:
     return read_phone(raw).e164
+
+
+def phone_key(phone: str) -> str:
+    """What the number is counted by, and recognised by when its owner has left."""
+    return codes.key_of_phone(phone, pepper=settings.PHONE_KEY_PEPPER)
 
 
 def parse_id(raw: str | None) -> uuid.UUID | None:

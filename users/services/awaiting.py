@@ -35,7 +35,7 @@ class AwaitedCode:
 def awaited_code(*, challenge: str | None, client: Client) -> AwaitedCode | None:
     """What became of the code that was sent for `challenge`; None when no such code was, or it has been used."""
     challenge_id = parse_id(challenge)
-    sent = Challenge.objects.filter(id=challenge_id, used_at=None).first() if challenge_id else None
+    sent = Challenge.objects.filter(id=challenge_id, used_at=None).exclude(phone="").first() if challenge_id else None
     if sent is None:
         return None
     is_open = sent.slot is not None

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 
 from users import audit, codes, events, limits, phones, tokens
@@ -19,7 +18,7 @@ from users.errors import (
 )
 from users.models import Activation, User
 from users.services import profile_query, slices
-from users.services.arguments import normalise_phone, parse_id
+from users.services.arguments import normalise_phone, parse_id, phone_key
 from users.services.profile_query import NOBODY, SLICE
 from users.webhooks import EventType
 
@@ -127,8 +126,7 @@ def may_activate(*, user: User) -> bool:
 
 def _has_activated_before_leaving(user: User) -> bool:
     """Once for ever holds for a number, even if its owner leaves in between and comes back."""
-    phone_key = codes.key_of_phone(user.phone, pepper=settings.OTP_PEPPER)
-    return Activation.objects.filter(invitee__phone_key=phone_key).exists()
+    return Activation.objects.filter(invitee__phone_key=phone_key(user.phone)).exists()
 
 
 def own_profile(*, authorization: str) -> Profile:

@@ -10,9 +10,9 @@ from django.db import transaction
 from users import audit, codes, events, limits, phones, sms, tokens
 from users.clients import Client
 from users.errors import AccountDisabled, ChallengeRequired, DomainError, InvalidCode
-from users.models import Challenge, Session, User
+from users.models import Challenge, Message, Session, User
 from users.services import sign_in_query
-from users.services.arguments import parse_id, read_phone
+from users.services.arguments import parse_id, phone_key, read_phone
 from users.webhooks import EventType
 
 
@@ -56,7 +56,10 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
     code = delivered.code or code  # a provider may have chosen another
     sent.code_hash, sent.told_digits = _hash(code, sent.id), admission.told_digits
     sent.route, sent.channel, sent.cost = delivered.route, delivered.channel, delivered.cost
-    limits.open_challenge(sent, earlier=parse_id(challenge))
+    if not limits.open_challenge(sent, earlier=parse_id(challenge)):
+        Message.objects.filter(
+            phone=sent.phone
+        ).delete()  # they left meanwhile: the code is dead, and so is its message
     audit.code_sent(recipient, client.address)
     return SentCode(
         phone=sent.phone,
@@ -130,8 +133,8 @@ def _enter_step_by_step(phone: str, client: Client) -> tuple[User, bool, Session
 
 
 def _challenge_for(phone: phones.Phone, client: Client) -> Challenge:
-    phone_key = codes.key_of_phone(phone.e164, pepper=settings.OTP_PEPPER)
-    return Challenge(phone=phone.e164, phone_key=phone_key, address=client.address, network=client.network or None)
+    key = phone_key(phone.e164)
+    return Challenge(phone=phone.e164, phone_key=key, address=client.address, network=client.network or None)
 
 
 def _message(challenge: Challenge, code: str, client: Client, admission: limits.Admission) -> sms.Message:

@@ -4,9 +4,9 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from tests.support.people import ALICE, BOB, at_once
-from users import errors, services
+from users import errors, services, sms, tokens
 from users.clients import Client
-from users.models import Activation, Challenge, Session, User
+from users.models import Activation, Challenge, Message, Session, User
 
 ROUNDS = range(20)
 BROWSER = Client(address="203.0.113.5")
@@ -82,6 +82,53 @@ def test_a_person_leaves_while_they_are_switched_on_and_off(people, round_):
 
 
 @pytest.mark.parametrize("round_", ROUNDS)
+def test_a_person_leaves_while_they_sign_in_and_ask_for_codes(people, round_):
+    alice, _ = people
+    sent = services.request_code(phone=ALICE, client=BROWSER)
+    left, entered, asked = race(
+        leaving(alice),
+        lambda: services.verify_code(code=sent.otp, challenge=sent.challenge, client=BROWSER),
+        lambda: services.request_code(phone=ALICE, client=BROWSER),
+    )
+    assert (left, asked) == ("NoneType", "SentCode")
+    assert entered in {"SignIn", "InvalidCode"}
+    assert_nothing_is_left_of_those_who_left()
+    assert not User.objects.filter(phone=ALICE).exists()
+
+
+def test_a_code_that_was_on_its_way_when_its_owner_left_is_dead_and_leaves_no_number(people, monkeypatch):
+    alice, _ = people
+    leave = leaving(alice)
+    deliver = sms.send
+
+    def send(message):
+        leave()
+        return deliver(message)
+
+    monkeypatch.setattr(sms, "send", send)
+    sent = services.request_code(phone=ALICE, client=BROWSER)
+    assert services.awaited_code(challenge=sent.challenge, client=BROWSER) is None
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code=sent.otp, challenge=sent.challenge, client=BROWSER)
+    assert set(Challenge.objects.values_list("phone", "slot")) == {("", None)}
+    assert not Message.objects.exists()
+    assert_nothing_is_left_of_those_who_left()
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_whoever_is_switched_off_while_they_sign_in_has_no_session_when_they_are_back(people, round_):
+    alice, _ = people
+    sent = services.request_code(phone=ALICE, client=BROWSER)
+    entered, switched = race(
+        lambda: services.verify_code(code=sent.otp, challenge=sent.challenge, client=BROWSER),
+        lambda: services.switch_users(users=User.objects.filter(id=alice.id), active=False),
+    )
+    assert (entered in {"SignIn", "AccountDisabled"}, switched) == (True, "int")
+    services.switch_users(users=User.objects.filter(id=alice.id), active=True)
+    assert not tokens.live_sessions().exists()
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
 def test_one_leaves_twice_at_once(people, round_):
     alice, _ = people
     [second, first] = sorted(race(leaving(alice), leaving(alice)))
@@ -106,6 +153,19 @@ def test_the_database_takes_no_activation_of_somebody_who_has_left(people):
         with pytest.raises(IntegrityError, match="somebody has left"), transaction.atomic():
             Activation.objects.create(invitee=invitee, inviter=inviter)
     assert not Activation.objects.exists()
+
+
+def test_a_new_pepper_forgets_neither_who_has_left_nor_a_limit(people, settings):
+    alice, bob = people
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    leaving(bob)()
+    settings.OTP_PEPPER, settings.OTP_PEPPER_FALLBACKS = "n" * 50, [settings.OTP_PEPPER]
+    sent = services.request_code(phone=BOB, client=BROWSER)
+    again = services.verify_code(code=sent.otp, challenge=sent.challenge, client=BROWSER).user
+    assert again.id != bob.id
+    with pytest.raises(errors.InviteAlreadyActivated):
+        services.activate_invite(user=again, invite_code=alice.invite_code)
+    assert Challenge.objects.values("phone_key").distinct().count() == 1
 
 
 def test_whoever_comes_back_is_not_asked_for_a_code_that_can_only_be_refused(people):
