@@ -1,10 +1,9 @@
 """Large data for a demo: people and who invited whom, by COPY, as the tables' own triggers would have written it."""
 
-import io
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice, repeat
 
@@ -13,12 +12,12 @@ from django.core.management import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from users import codes
+from users.copying import Lines
 from users.models import NO_PASSWORD, User
 
 PREFIX = "+799"  # Russian mobile numbers: these are numbers a demo may have, and nobody gets a message
 NUMBERS = 10**8
 TENS = 10  # referrals of an ordinary inviter
-BATCH = 20_000
 
 USER_COLUMNS = "id, password, is_superuser, phone, invite_code, is_active, is_staff, created_at, referrals_count"
 ACTIVATION_COLUMNS = "invitee_id, inviter_id, invitee_phone, created_at"
@@ -78,21 +77,6 @@ class Person:
         self.created_at = created_at
         self.inviter: Person | None = None
         self.referrals_count = 0
-
-
-class Lines(io.TextIOBase):
-    """A file for COPY that is written while it is read."""
-
-    def __init__(self, lines: Iterator[str], show: Callable[[int], None]):
-        self._lines = lines
-        self._show = show
-        self._done = 0
-
-    def read(self, size: int | None = -1) -> str:
-        batch = list(islice(self._lines, BATCH))
-        self._done += len(batch)
-        self._show(self._done)
-        return "".join(batch)
 
 
 def plan(users: int, referrals: int) -> tuple[list[Person], list[Person]]:
