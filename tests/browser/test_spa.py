@@ -18,7 +18,7 @@ from users.models import Activation, Challenge, Session, User
 pytestmark = pytest.mark.django_db(transaction=True)
 
 README = (ROOT / "README.md").read_text()
-[CLIENT] = re.findall(r"```js\n(.*?)```", README, re.DOTALL)
+[CLIENT] = re.findall(r"```js\n(const zovi.*?)```", README, re.DOTALL)
 
 
 class Quiet(SimpleHTTPRequestHandler):
