@@ -67,16 +67,20 @@ def test_the_authorize_button_takes_a_token(live_server, visit, browser):
     assert visit.complaints == []
 
 
-def test_redoc_shows_every_call(live_server, visit):
+def test_redoc_shows_every_call_and_names_it_in_the_menu(live_server, visit):
     page = visit.page
     page.goto(f"{live_server.url}/redoc/")
-    page.get_by_role("heading", name="sendOTP").first.wait_for()
+    page.get_by_role("heading", name="Send a one-time code by SMS").first.wait_for()
     schema = yaml.safe_load(page.request.get(f"{live_server.url}/api/schema/").text())
-    operations = {operation["operationId"] for path in schema["paths"].values() for operation in path.values()}
-    shown = {heading.strip() for heading in page.locator("h2").all_inner_texts()}
-    assert len(operations) >= 8
-    assert operations <= shown
+    calls = [call for path in schema["paths"].values() for call in path.values()]
+    wanted = {(call.get("summary") or call["description"].split("\n")[0]).removesuffix(".") for call in calls}
+    assert len(calls) >= 8
+    assert wanted <= {heading.strip() for heading in page.locator("h2").all_inner_texts()}
+    menu = page.locator("[role=menuitem]:visible")
+    assert {" ".join(item.split("\n")[-1:]).strip() for item in menu.all_inner_texts()} >= wanted
     page.wait_for_load_state("networkidle")
+    broken = "[...document.images].filter(image => image.checkVisibility() && !image.naturalWidth).length"
+    assert page.evaluate(broken) == 0
     zovi.picture(page, "redoc")
     assert visit.complaints == []
     assert visit.foreign(live_server.url) == []
@@ -91,12 +95,19 @@ def test_the_admin_site_works_under_the_same_policy(live_server, visit):
     page.fill("#id_password", PASSWORD)
     page.click("[type=submit]")
     page.get_by_text("The last days").wait_for()
+    heads = page.locator(".days thead th")
+    one_line = heads.first.bounding_box()["height"]
+    assert [head.bounding_box()["height"] for head in heads.all()] == [one_line] * 5
+    assert one_line < 40
     zovi.picture(page, "admin")
     page.goto(f"{live_server.url}/admin/users/user/")
     zovi.picture(page, "admin-users")
     page.fill("#searchbar", "8 (913) 674-00-00")
     page.get_by_role("button", name="Find").click()
     page.wait_for_url("**/change/")
+    alice = User.objects.get(phone=ALICE)
+    assert page.inner_text("#content h2") == f"+7 913 ***-**-00 · {alice.invite_code}"
+    assert str(alice.id) not in page.inner_text("body")
     zovi.picture(page, "admin-user")
     for model in ("activation", "challenge", "session"):
         page.goto(f"{live_server.url}/admin/users/{model}/")

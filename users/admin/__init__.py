@@ -4,7 +4,9 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path
@@ -51,6 +53,29 @@ class Users(UserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever has left is for looking only: there is nothing to switch on."""
+        return super().has_change_permission(request, obj) and (obj is None or obj.phone is not None)
+
+    def get_object(self, request: HttpRequest, *which) -> User | None:
+        """Locked while it is changed: what is saved is the whole row, and nobody may leave or be counted meanwhile."""
+        user = super().get_object(request, *which)
+        if user and request.method == "POST":
+            user = User.objects.select_for_update().get(pk=user.pk)
+        return user
+
+    def save_model(self, request: HttpRequest, user: User, form: ModelForm, change: bool) -> None:
+        user.save(update_fields=[name for name in form.changed_data if name != "is_active"])
+        if "is_active" in form.changed_data:
+            services.switch_users(users=User.objects.filter(pk=user.pk), active=user.is_active)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
+    def render_change_form(self, request: HttpRequest, context: dict, *args, **kwargs) -> HttpResponse:
+        return super().render_change_form(request, context | {"subtitle": _who(context["original"])}, *args, **kwargs)
+
     def get_urls(self) -> list:
         return [path("find/", self.admin_site.admin_view(self.find), name="users_user_find"), *super().get_urls()]
 
@@ -66,7 +91,7 @@ class Users(UserAdmin):
 
     @admin.display(description=_("phone"), ordering="phone")
     def masked_phone(self, user: User) -> str:
-        return _shown(user.phone)
+        return str(user)
 
     @admin.display(description=_("who invited"))
     def invited_by(self, user: User) -> str:
@@ -117,7 +142,7 @@ class Challenges(LookOnly):
 
     @admin.display(description=_("phone"))
     def masked_phone(self, challenge: Challenge) -> str:
-        return _shown(challenge.phone)
+        return phones.mask(challenge.phone) if challenge.phone else "–"  # whoever had it has left
 
 
 @admin.register(Session)
@@ -145,9 +170,4 @@ class Sessions(LookOnly):
 
 
 def _who(user: User) -> str:
-    return f"{_shown(user.phone)} · {user.invite_code}"
-
-
-def _shown(phone: str | None) -> str:
-    """Masked; a dash for those who have left, of whose number a pseudonym is kept at most."""
-    return phones.mask(phone) if phone and phone.startswith("+") else "–"
+    return f"{user} · {user.invite_code}"

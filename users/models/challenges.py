@@ -7,6 +7,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from users import phones
+
 LIVE_CHALLENGES = 3
 
 
@@ -60,7 +62,8 @@ class Challenge(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)
+        whose = phones.mask(self.phone) if self.phone else "–"
+        return f"{whose} · {self.created_at:%Y-%m-%d %H:%M}"
 
     def attempts_left(self, of: int) -> int:
         return max(0, of - self.attempts - self.dead_attempts)

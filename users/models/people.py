@@ -113,4 +113,5 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)  # never the phone: this text reaches logs
+        """For the admin site. Masked, for this text reaches logs; a dash for those who have left."""
+        return phones.mask(self.phone) if self.phone else "–"

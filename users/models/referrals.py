@@ -32,7 +32,7 @@ class Activation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.pk)
+        return f"{self.invitee} ← {self.inviter}"
 
 
 class InviteFailure(models.Model):

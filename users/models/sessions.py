@@ -31,4 +31,4 @@ class Session(models.Model):
         indexes = [models.Index(fields=["user", "-created_at", "-id"], name="session_newest_first")]
 
     def __str__(self) -> str:
-        return str(self.id)
+        return f"{self.user} · {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,5 +1,7 @@
 """The admin site: a password opens it, lists show phones masked, and what it changes holds at once."""
 
+import re
+
 import pytest
 from django.contrib.auth import forms
 from django.test import Client
@@ -113,6 +115,44 @@ def test_switching_a_user_off_ends_every_session_and_on_again_opens_none(admin, 
     alice.refresh_from_db()
     assert alice.is_active
     assert tokens.resume(str(session.id)) is None
+
+
+def test_the_page_of_a_user_switches_them_too_and_writes_nothing_else(admin, alice, bob, session):
+    page = f"/admin/users/user/{alice.id}/change/"
+    admin.post(page, {"is_staff": "on"})
+    alice.refresh_from_db()
+    assert (alice.is_active, alice.is_staff, alice.phone) == (False, True, ALICE)
+    assert tokens.resume(str(session.id)) is None
+    admin.post(page, {"is_active": "on"})
+    alice.refresh_from_db()
+    assert (alice.is_active, alice.is_staff) == (True, False)
+    assert tokens.resume(str(session.id)) is None
+
+
+def test_whoever_has_left_is_for_looking_only(admin, alice, browser):
+    sent = services.request_code(phone=ALICE, client=browser)
+    services.delete_account(user=alice, code=sent.otp, challenge=sent.challenge)
+    page = f"/admin/users/user/{alice.id}/"
+    assert f"– · {alice.invite_code}" in admin.get(f"{page}change/").content.decode()
+    assert admin.post(f"{page}change/", {"is_active": "on"}).status_code == 403
+    assert admin.post(f"{page}password/", {"password1": PASSWORD, "password2": PASSWORD}).status_code == 403
+    assert "0 changed." in choose(admin, "user", "switch_on", alice).content.decode()
+    alice.refresh_from_db()
+    assert (alice.is_active, alice.has_usable_password()) == (False, False)
+    for model in ("user", "challenge", "session", "activation"):
+        assert admin.get(f"/admin/users/{model}/").status_code == 200
+
+
+@pytest.mark.parametrize("model", ["user", "activation", "challenge", "session"])
+def test_pages_are_headed_by_masked_numbers_and_not_by_ids(admin, alice, bob, browser, session, model):
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    services.request_code(phone=ALICE, client=browser)
+    row = {"user": alice, "activation": bob.activation, "session": session}.get(model) or Challenge.objects.get()
+    for page in ("change", "history"):
+        html = admin.get(f"/admin/users/{model}/{row.pk}/{page}/").content.decode()
+        headings = re.findall(r"<(?:h1|h2|title)[^>]*>([^<]*)<", html) + re.findall(r"&rsaquo; ([^<]*)<", html)
+        assert any("+7 913 ***-**-00" in heading for heading in headings)
+        assert not [heading for heading in headings if re.search(r"[0-9a-f]{8}-", heading)]
 
 
 def test_a_session_can_be_ended(admin, session):

@@ -1,25 +1,45 @@
 // ReDoc without its web fonts, its search worker or the logo it asks its maker's server for: nothing leaves ours.
 "use strict";
 
-const src = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, "src");
 const { setAttribute } = Element.prototype;
+const src = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, "src");
 const isOurs = (url) => new URL(url, location.href).origin === location.origin;
+function show(image, url, set) {
+  if (isOurs(url)) set();
+  else image.classList.add("foreign");
+}
 Object.defineProperty(HTMLImageElement.prototype, "src", {
   ...src,
-  set(url) { if (isOurs(url)) src.set.call(this, url); },
+  set(url) { show(this, url, () => src.set.call(this, url)); },
 });
 HTMLImageElement.prototype.setAttribute = function (name, value) {
-  if (name !== "src" || isOurs(value)) setAttribute.call(this, name, value);
+  if (name === "src") show(this, value, () => setAttribute.call(this, name, value));
+  else setAttribute.call(this, name, value);
 };
+
+// The menu names each call by what it does, and shows all of them at once.
+function named(spec) {
+  for (const call of Object.values(spec.paths).flatMap((path) => Object.values(path))) {
+    if (!call.operationId) continue;
+    call.summary ??= call.description?.split("\n")[0].replace(/\.$/, "");
+    delete call.tags;
+  }
+  delete spec.tags;
+  return spec;
+}
 
 const place = document.getElementById("redoc");
 const fontFamily = 'system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif';
-Redoc.init(place.dataset.schema, {
+const options = {
   disableSearch: true,
+  downloadDefinitionUrl: place.dataset.schema,
   theme: {
     colors: { primary: { main: "#0a5a39" } },
     typography: { fontFamily, headings: { fontFamily } },
     sidebar: { backgroundColor: "#f2f4ee" },
     rightPanel: { backgroundColor: "#10231c" },
   },
-}, place);
+};
+fetch(place.dataset.schema, { headers: { Accept: "application/json" } })
+  .then((answer) => answer.json())
+  .then((spec) => Redoc.init(named(spec), options, place));
