@@ -195,12 +195,7 @@ class Game:
     def _until_short_enough(self) -> float:
         """When codes are as short as the strategy wants them now, or it wants others."""
         wanted = self._wanted()
-        waits = [
-            self._until(rate)
-            for length, rates in self.rules.lengths.items()
-            if length > wanted
-            for rate in rates
-        ]
+        waits = [self._until(rate) for length, rates in self.rules.lengths.items() if length > wanted for rate in rates]
         waited = max(waits, default=self.now)
         if waited <= self.now:
             return max(self.now, self._until_allowed())

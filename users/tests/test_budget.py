@@ -30,7 +30,7 @@ def rules(**other) -> Rules:
     return Rules(**production | other)
 
 
-def test_under_productions_limits_nobody_comes_to_half_a_percent_of_a_phone_a_year():
+def test_under_productions_limits_nobody_comes_to_half_a_percent_a_year():
     for attacker in ATTACKERS:
         found, bound = best(rules(), attacker), ceiling(rules(), attacker)
         assert (found.compared[4], found.compared[6]) == (20, 480)

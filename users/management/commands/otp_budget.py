@@ -20,7 +20,9 @@ class Command(BaseCommand):
         show = markdown_table if markdown else text_table
         if settings.DEMO:
             self.stdout.write("These are the limits of a demo, which are wide. Look at those you will run with.")
-        self.stdout.write("Guesses at one phone's codes that are compared within a year, and the chance that one is right:\n\n")
+        self.stdout.write(
+            "Guesses at one phone's codes that are compared within a year, and the chance that one is right:\n\n"
+        )
         lengths = [f"{digits} digits" for digits in sorted(rules.lengths)]
         self.stdout.write(show([["who guesses", *lengths, "chance", "never more than"], *guessing]))
         self.stdout.write("\nEverybody together:\n\n")
