@@ -24,6 +24,7 @@ from gunicorn.workers.base import Worker as GunicornWorker
 from project import localdb
 from project.bridge import Bridge
 from project.connections import Connection
+from project.deliverer import delivering
 
 GRACEFUL_SECONDS = 23
 KEEP_ALIVE_SECONDS = 30
@@ -173,7 +174,8 @@ def run(prepare=lambda: None) -> None:
             connection.close()
             connection.close_pool()
         allow_many_files()
-        Server().run()
+        with delivering():
+            Server().run()
     except KeyboardInterrupt:
         sys.exit(0)
     except RuntimeError as error:

@@ -3,6 +3,16 @@
 from users.services.account import delete_account, export_of
 from users.services.administration import admitted_password, end_sessions, find_user, switch_users
 from users.services.awaiting import AwaitedCode, awaited_code
+from users.services.events import (
+    EventSlice,
+    Waiting,
+    event_named,
+    events_after,
+    given_up_deliveries,
+    replay_deliveries,
+    replay_events,
+    waiting_deliveries,
+)
 from users.services.invitations import Invitation, Standing, invitation, noted_invitation
 from users.services.messages import Delivered, inbox
 from users.services.referral import (
@@ -18,14 +28,7 @@ from users.services.referral import (
     user_profile,
     user_referrals,
 )
-from users.services.sessions import (
-    OwnSession,
-    SessionSlice,
-    end_other_sessions,
-    end_session,
-    logout,
-    sessions_of,
-)
+from users.services.sessions import OwnSession, SessionSlice, end_other_sessions, end_session, logout, sessions_of
 from users.services.sign_in import SentCode, SignIn, refresh, request_code, verify_code
 from users.services.statistics import DayCounts, arrivals, daily_counts
 
@@ -34,6 +37,7 @@ __all__ = [
     "AwaitedCode",
     "DayCounts",
     "Delivered",
+    "EventSlice",
     "Invitation",
     "OwnSession",
     "Profile",
@@ -43,6 +47,7 @@ __all__ = [
     "SessionSlice",
     "SignIn",
     "Standing",
+    "Waiting",
     "activate_invite",
     "admitted_password",
     "arrivals",
@@ -52,8 +57,11 @@ __all__ = [
     "end_other_sessions",
     "end_session",
     "end_sessions",
+    "event_named",
+    "events_after",
     "export_of",
     "find_user",
+    "given_up_deliveries",
     "inbox",
     "invitation",
     "logout",
@@ -63,10 +71,13 @@ __all__ = [
     "profile_of",
     "referrals",
     "refresh",
+    "replay_deliveries",
+    "replay_events",
     "request_code",
     "sessions_of",
     "switch_users",
     "user_profile",
     "user_referrals",
     "verify_code",
+    "waiting_deliveries",
 ]

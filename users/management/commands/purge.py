@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from users import limits
-from users.models import AddressFailure, Challenge, CodeFailure, InviteFailure, Session
+from users.models import AddressFailure, Challenge, CodeFailure, Event, InviteFailure, Session
 
 MONTH, YEAR = timedelta(days=30), timedelta(days=365)
 DOORS = (*limits.VISITS, *limits.ADMINS)
@@ -13,7 +13,7 @@ BATCH = 10_000  # rows a statement, so that no lock lasts
 
 
 class Command(BaseCommand):
-    help = "Deletes what has been of no use for 30 days: codes, sessions; and wrong codes after a year. Run it daily."
+    help = "Deletes what has been of no use for 30 days: codes, sessions, events; wrong codes after a year. Run it daily."
 
     def handle(self, **options):
         old = Now() - limits.rows_are_kept(limits.SENDS, at_least=MONTH)
@@ -25,6 +25,7 @@ class Command(BaseCommand):
             InviteFailure.objects.filter(created_at__lt=Now() - limits.rows_are_kept(limits.INVITES, at_least=MONTH)),
             AddressFailure.objects.filter(created_at__lt=Now() - limits.rows_are_kept(DOORS, at_least=MONTH)),
             Session.objects.filter(long_dead, created_at__lt=Now() - MONTH),
+            Event.objects.filter(created_at__lt=Now() - MONTH),
         ):
             self.stdout.write(f"{rows.model._meta.verbose_name_plural}: {self.delete(rows)}")
         call_command("clearsessions")
