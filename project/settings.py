@@ -103,6 +103,7 @@ SMS_RETRY_PAUSE = 2  # seconds before a gateway that refused is asked for the sa
 INVITE_FAILURES_PER_USER = env.rates("INVITE_FAILURES_PER_USER", "10/h,30/d")
 INVITE_FAILURES_PER_IP = env.rates("INVITE_FAILURES_PER_IP", "60/h")
 ADMIN_FAILURES_PER_IP = env.rates("ADMIN_FAILURES_PER_IP", "10/h")
+SERVICE_FAILURES_PER_IP = env.rates("SERVICE_FAILURES_PER_IP", "20/h")
 ACCESS_TOKEN_TTL = env.number("ACCESS_TOKEN_TTL", 900, least=1)
 REFRESH_TOKEN_TTL = env.number("REFRESH_TOKEN_TTL", 30 * 24 * 3600, least=1)
 REFRESH_TOKEN_GRACE = env.number("REFRESH_TOKEN_GRACE", 10)

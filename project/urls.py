@@ -8,6 +8,7 @@ from schema.views import graphql
 
 urlpatterns = [
     path("api/users/", include("users.rest.urls")),
+    path("api/service/", include("users.rest.urls_service")),
     path("graphql/", graphql, name="graphql"),
     path("api/schema/", docs.Description.as_view(), name="schema"),
     path("api/docs/swagger/", docs.swagger, name="swagger"),

@@ -11,7 +11,7 @@ class UsersConfig(AppConfig):
 
     def ready(self) -> None:
         from users import sms
-        from users.rest import openapi  # noqa: F401 -- drf-spectacular finds the extension in it
+        from users.rest import openapi, openapi_service  # noqa: F401 -- drf-spectacular finds their extensions
 
         try:
             sms.require_gateway()

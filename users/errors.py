@@ -108,6 +108,18 @@ class InvalidToken(NotAuthenticated):
         return {"WWW-Authenticate": 'Bearer realm="zovi", error="invalid_token"'}  # RFC 6750, 3.1
 
 
+class NoServiceKey(NotAuthenticated):
+    detail = _("This takes a service key.")
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Service realm="zovi"'}
+
+
+class InvalidServiceKey(NoServiceKey):
+    code = "invalid_token"
+    detail = _("This is not a key of this service.")
+
+
 class Forbidden(DomainError):
     code = "forbidden"
     status = 403

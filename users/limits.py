@@ -89,6 +89,7 @@ INVITES = (
 )
 _OF_DOOR = "users_addressfailure AS event WHERE event.address = asked.address AND event.door"
 VISITS = (Limit("INVITE_FAILURES_PER_IP", f"{_OF_DOOR} = 'invite'", TooManyAttempts),)
+SERVICES = (Limit("SERVICE_FAILURES_PER_IP", f"{_OF_DOOR} = 'service'", TooManyAttempts),)
 ADMINS = (Limit("ADMIN_FAILURES_PER_IP", f"{_OF_DOOR} = 'admin'", TooManyAttempts),)
 
 _SENDER = f"""(SELECT *, address IN {_HOMES} AS at_home FROM (
@@ -280,6 +281,12 @@ def count_admin_attempt(*, address: str) -> AddressFailure:
     """
     with _admitted(ADMINS, f"administration by {address}", _VISITOR, address=address):
         return AddressFailure.objects.create(door=AddressFailure.Door.ADMIN, address=address)
+
+
+def count_service_failure(*, address: str) -> None:
+    """Raises TooManyAttempts when that was one too many."""
+    with _admitted(SERVICES, f"services at {address}", _VISITOR, address=address):
+        AddressFailure.objects.create(door=AddressFailure.Door.SERVICE, address=address)
 
 
 def forgive(failure: AddressFailure) -> None:

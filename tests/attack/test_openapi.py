@@ -21,12 +21,20 @@ def test_every_call_answers_as_described_whatever_is_sent(tmp_path, full, figure
     """All of schemathesis' checks: no 5xx, no undocumented status, type or shape, nothing accepted that is forbidden,
     no method that should not be there, no call without its token."""
     generated = 0
-    with live.demo(tmp_path) as zovi:
-        for selection in ("--exclude-operation-id", "--include-operation-id"):  # whoever logs out tests no other call
-            token = zovi.sign_in().headers["Authorization"]
+    limits = {"SERVICE_FAILURES_PER_IP": "off"}
+    with live.demo(tmp_path, SERVICE_KEYS=f"schemathesis:{'k' * 40}", **limits) as zovi:
+        people = [
+            "--exclude-operation-id",
+            "logout",
+            "--exclude-tag",
+            "service",
+        ]
+        for selection in (people, ["--include-operation-id", "logout"], ["--include-tag", "service"]):
+            of_people = zovi.sign_in().headers["Authorization"]
+            authorization = f"Service {'k' * 40}" if "--include-tag" in selection else of_people
             command = ["--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run"]
-            command += [f"{zovi.base}/api/schema/", "--checks", "all", selection, "logout", "--no-color"]
-            command += ["-H", f"Authorization: {token}", "--max-examples", "200" if full else "15"]
+            command += [f"{zovi.base}/api/schema/", "--checks", "all", *selection, "--no-color"]
+            command += ["-H", f"Authorization: {authorization}", "--max-examples", "200" if full else "15"]
             done = subprocess.run(
                 [Path(sys.executable).with_name("schemathesis"), *command],
                 cwd=tmp_path,

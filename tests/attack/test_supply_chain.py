@@ -103,6 +103,8 @@ REASONED = {
     ("users/pages/pictures.py", "B308"): "pictures drawn from numbers and our own link, no text of anybody's",
     ("users/pages/pictures.py", "B703"): "the same",
     ("users/services/profile_query.py", "B608"): "put together from constants of the same file; values are parameters",
+    ("users/rest/openapi_service.py", "B105"): "examples of the API description",
+    ("users/services/backend.py", "B105"): "the word Bearer",
     ("users/rest/openapi.py", "B105"): "examples of the API description",
     ("users/rest/serializers.py", "B105"): "the word Bearer",
     ("users/tokens/access.py", "B105"): "the kind of a token",

@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
             name='AddressFailure',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('door', models.CharField(choices=[('invite', 'Invite'), ('admin', 'Admin')], max_length=6)),
+                ('door', models.CharField(choices=[('invite', 'Invite'), ('admin', 'Admin'), ('service', 'Service')], max_length=7)),
                 ('address', models.GenericIPAddressField()),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
@@ -191,7 +191,6 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'session',
                 'verbose_name_plural': 'sessions',
-                'indexes': [models.Index(fields=['user', '-created_at', '-id'], name='session_newest_first')],
             },
         ),
         migrations.AddIndex(
@@ -237,6 +236,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='invitefailure',
             index=models.Index(fields=['user', '-created_at'], name='invite_failure_by_user'),
+        ),
+        migrations.AddIndex(
+            model_name='session',
+            index=models.Index(fields=['user', '-created_at', '-id'], name='session_newest_first'),
         ),
         migrations.RunSQL(Path(__file__).with_name("triggers.sql").read_text(), migrations.RunSQL.noop),
     ]

@@ -93,8 +93,9 @@ class AddressFailure(models.Model):
     class Door(models.TextChoices):
         INVITE = "invite"
         ADMIN = "admin"
+        SERVICE = "service"
 
-    door = models.CharField(max_length=6, choices=Door.choices)
+    door = models.CharField(max_length=7, choices=Door.choices)
     address = models.GenericIPAddressField()
     created_at = models.DateTimeField(db_default=Now())
 

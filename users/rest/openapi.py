@@ -11,15 +11,15 @@ from users import errors
 from users.rest import serializers as shapes
 
 _WAITING = (errors.CodeRequestedTooSoon, errors.TooManyRequests)
-_EVERYWHERE = (errors.ServiceUnavailable,)
-_WITH_BODY = (
+EVERYWHERE = (errors.ServiceUnavailable,)
+WITH_BODY = (
     errors.InvalidInput,
     errors.ParseError,
     errors.Forbidden,
     errors.PayloadTooLarge,
     errors.UnsupportedMediaType,
 )
-_WITH_TOKEN = (errors.NotAuthenticated, errors.InvalidToken)
+WITH_TOKEN = (errors.NotAuthenticated, errors.InvalidToken)
 _WITH_PHONE = (errors.InvalidPhone, errors.RegionNotAllowed, errors.PhoneNotMobile)
 _EXTRAS: dict[type[errors.DomainError], dict[str, object]] = {
     errors.InvalidInput: {"fields": {"field": ["This field is required."]}},
@@ -30,20 +30,20 @@ _EXTRAS: dict[type[errors.DomainError], dict[str, object]] = {
     errors.SMSNotSent: {"retry_after": 1},
     errors.ServiceUnavailable: {"retry_after": 1},
 }
-_PHONE, _OTHER_PHONE = "+79136740000", "+79136740012"
+PHONE, _OTHER_PHONE = "+79136740000", "+79136740012"
 _CHALLENGE = "0a5d8e0c-6b1f-4a3e-9d2b-7c1e5f8a9b30"
 _SESSION = "5f0c2f5e-1f3a-4c1b-8d53-9a4d1c2b7e60"
 _REFRESH = "y8hQ0Jm1SXyM1x1C2rYJ3gAAAAB2f0cYt7k0m8bq5u3n1z6x9w4v2s"
 _TOKENS: dict[str, object] = {
-    "phone_number": _PHONE,
+    "phone_number": PHONE,
     "token": "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.e30.signature",
     "refresh_token": _REFRESH,
     "token_type": "Bearer",
     "expires_in": 900,
 }
-_PROFILE = {
+PROFILE = {
     "id": "3b9f4c52-8a55-4f0e-9a3c-0d6f1b7e2c11",
-    "phone_number": _PHONE,
+    "phone_number": PHONE,
     "invite_code": "K7WQ2M",
     "activated_invite_code": None,
     "refs": [_OTHER_PHONE],
@@ -86,7 +86,7 @@ def _example(error: type[errors.DomainError]) -> OpenApiExample:
     return OpenApiExample(error.code, value=body, response_only=True, status_codes=[str(error.status)])
 
 
-def _call(name: str, *, answer, refusals, request=None, sends=None, gives=None, status=200, parameters=()):
+def call(name: str, *, answer, refusals, tag="users", request=None, sends=None, gives=None, status=200, parameters=()):
     """An `extend_schema` with one response for each status of `refusals`, which names every code that has it."""
     by_status: dict[int, list] = {}
     for error in refusals:
@@ -102,7 +102,7 @@ def _call(name: str, *, answer, refusals, request=None, sends=None, gives=None, 
         examples.append(OpenApiExample("answer", value=gives, response_only=True, status_codes=[str(status)]))
     return extend_schema(
         operation_id=name,
-        tags=["users"],
+        tags=[tag],
         request=request,
         responses=responses,
         examples=examples,
@@ -110,54 +110,54 @@ def _call(name: str, *, answer, refusals, request=None, sends=None, gives=None, 
     )
 
 
-send_otp = _call(
+send_otp = call(
     "sendOTP",
     request=shapes.SendOTPRequest,
     answer=shapes.SendOTPAnswer,
     sends={"phone_number": "8 913 674-00-00"},
     gives={
-        "phone_number": _PHONE,
+        "phone_number": PHONE,
         "otp": "0421",
         "challenge": _CHALLENGE,
         "channel": "sms",
         "expires_in": 180,
         "resend_in": 60,
     },
-    refusals=(*_WITH_BODY, *_WITH_PHONE, *_WAITING, errors.SMSNotSent, *_EVERYWHERE),
+    refusals=(*WITH_BODY, *_WITH_PHONE, *_WAITING, errors.SMSNotSent, *EVERYWHERE),
 )
-auth = _call(
+auth = call(
     "auth",
     request=shapes.AuthRequest,
     answer=shapes.AuthAnswer,
     sends={"otp": "0421", "challenge": _CHALLENGE},
     gives=_TOKENS | {"is_new_user": True},
     refusals=(
-        *_WITH_BODY,
+        *WITH_BODY,
         *_WITH_PHONE,
         errors.ChallengeRequired,
         errors.InvalidCode,
         errors.AccountDisabled,
         errors.TooManyAttempts,
-        *_EVERYWHERE,
+        *EVERYWHERE,
     ),
 )
-refresh = _call(
+refresh = call(
     "refreshToken",
     request=shapes.RefreshRequest,
     answer=shapes.RefreshAnswer,
     sends={"refresh_token": _REFRESH},
     gives=_TOKENS,
-    refusals=(*_WITH_BODY, errors.InvalidToken, *_EVERYWHERE),
+    refusals=(*WITH_BODY, errors.InvalidToken, *EVERYWHERE),
 )
-logout = _call(
+logout = call(
     "logout",
     request=shapes.LogoutRequest,
     answer=None,
     status=204,
     sends={"everywhere": True},
-    refusals=(*_WITH_BODY, *_WITH_TOKEN, *_EVERYWHERE),
+    refusals=(*WITH_BODY, *WITH_TOKEN, *EVERYWHERE),
 )
-me = _call("me", answer=shapes.ProfileAnswer, gives=_PROFILE, refusals=(*_WITH_TOKEN, *_EVERYWHERE))
+me = call("me", answer=shapes.ProfileAnswer, gives=PROFILE, refusals=(*WITH_TOKEN, *EVERYWHERE))
 
 
 class _Me(APIView):
@@ -174,23 +174,23 @@ def add_plain_views(endpoints: list) -> list:
     return [*endpoints[:position], ("/api/users/me/", "/api/users/me/", "GET", _Me.as_view()), *endpoints[position:]]
 
 
-delete_me = _call(
+delete_me = call(
     "deleteMe",
     request=shapes.ConfirmRequest,
     answer=None,
     status=204,
     sends={"otp": "0421", "challenge": _CHALLENGE},
     refusals=(
-        *_WITH_BODY,
-        *_WITH_TOKEN,
+        *WITH_BODY,
+        *WITH_TOKEN,
         errors.ChallengeRequired,
         errors.InvalidCode,
         errors.TooManyAttempts,
-        *_EVERYWHERE,
+        *EVERYWHERE,
     ),
 )
-export = _call("export", answer=shapes.ExportAnswer, refusals=(*_WITH_TOKEN, *_EVERYWHERE))
-refs = _call(
+export = call("export", answer=shapes.ExportAnswer, refusals=(*WITH_TOKEN, *EVERYWHERE))
+refs = call(
     "refs",
     answer=shapes.RefsAnswer,
     gives={
@@ -199,9 +199,9 @@ refs = _call(
         "previous": None,
     },
     parameters=[OpenApiParameter("cursor", str, description="From `next` or `previous`.")],
-    refusals=(errors.InvalidInput, *_WITH_TOKEN, *_EVERYWHERE),
+    refusals=(errors.InvalidInput, *WITH_TOKEN, *EVERYWHERE),
 )
-sessions = _call(
+sessions = call(
     "sessions",
     answer=shapes.SessionsAnswer,
     gives={
@@ -219,37 +219,37 @@ sessions = _call(
         "previous": None,
     },
     parameters=[OpenApiParameter("cursor", str, description="From `next` or `previous`.")],
-    refusals=(errors.InvalidInput, *_WITH_TOKEN, *_EVERYWHERE),
+    refusals=(errors.InvalidInput, *WITH_TOKEN, *EVERYWHERE),
 )
-end_session = _call(
+end_session = call(
     "endSession",
     answer=None,
     status=204,
     parameters=[OpenApiParameter("session_id", str, OpenApiParameter.PATH, description="From `sessions`.")],
-    refusals=(*_WITH_TOKEN, errors.NotFound, *_EVERYWHERE),
+    refusals=(*WITH_TOKEN, errors.NotFound, *EVERYWHERE),
 )
-user_profile = _call(
+user_profile = call(
     "userPage",
     answer=shapes.ProfileAnswer,
-    gives=_PROFILE | {"phone_number": "+7 913 ***-**-00", "refs": ["+7 913 ***-**-12"]},
+    gives=PROFILE | {"phone_number": "+7 913 ***-**-00", "refs": ["+7 913 ***-**-12"]},
     parameters=[OpenApiParameter("user_id", str, OpenApiParameter.PATH, description="The user's id, a UUID.")],
-    refusals=(*_WITH_TOKEN, errors.NotFound, *_EVERYWHERE),
+    refusals=(*WITH_TOKEN, errors.NotFound, *EVERYWHERE),
 )
-referal = _call(
+referal = call(
     "referal",
     request=shapes.ReferalRequest,
     answer=shapes.ReferalAnswer,
     sends={"activated_invite_code": "k7w-q2m"},
     gives={"phone_number": _OTHER_PHONE, "activated_invite_code": "K7WQ2M", "you_invited_by": "+7 913 ***-**-00"},
     refusals=(
-        *_WITH_BODY,
-        *_WITH_TOKEN,
+        *WITH_BODY,
+        *WITH_TOKEN,
         *_WITH_PHONE,
         errors.OwnInvite,
         errors.NotYourPhone,
         errors.InviteNotFound,
         errors.InviteAlreadyActivated,
         errors.TooManyAttempts,
-        *_EVERYWHERE,
+        *EVERYWHERE,
     ),
 )

@@ -5,7 +5,8 @@ from rest_framework import serializers
 
 from users import codes
 from users.models import User
-from users.services import ActivatedInvite, OwnSession, Profile, ReferralSlice, SentCode, SessionSlice, SignIn
+from users.services import ActivatedInvite, Member, OwnSession, Profile, ReferralSlice, SentCode, SessionSlice, SignIn
+from users.webhooks import EventType
 
 
 @extend_schema_field(str)
@@ -155,6 +156,51 @@ class ExportAnswer(serializers.Serializer):
     codes = ExportedCode(many=True)
 
 
+class MemberAnswer(ProfileAnswer):
+    is_active = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+
+
+class FindRequest(serializers.Serializer):
+    phone_number = TextField(required=False, help_text="In any usual form; or")
+    invite_code = TextField(required=False, help_text="one of the two.")
+
+
+class IntrospectRequest(serializers.Serializer):
+    token = TextField(help_text="An access token.")
+    token_type_hint = TextField(required=False, help_text="Makes no difference.")
+
+
+class IntrospectAnswer(serializers.Serializer):
+    active = serializers.BooleanField(help_text="When false, there is nothing else.")
+    sub = serializers.UUIDField(required=False, help_text="The user's id.")
+    sid = serializers.UUIDField(required=False, help_text="The session's id.")
+    iat = serializers.IntegerField(required=False)
+    exp = serializers.IntegerField(required=False)
+    client_id = serializers.CharField(required=False, help_text="JWT_AUDIENCE")
+    token_type = serializers.CharField(required=False)
+
+
+class EventsQuery(serializers.Serializer):
+    after = TextField(required=False, help_text="The last `next`; without it, from the oldest that is kept.")
+    limit = serializers.IntegerField(default=100, min_value=1, max_value=1000)
+    type = serializers.ChoiceField(
+        choices=[kind.value for kind in EventType], required=False, allow_blank=True, help_text="Default: every type."
+    )
+
+
+class EventAnswer(serializers.Serializer):
+    id = serializers.UUIDField(help_text="The `webhook-id` of its deliveries.")
+    type = serializers.ChoiceField(choices=[kind.value for kind in EventType])
+    timestamp = serializers.DateTimeField()
+    data = serializers.DictField(help_text="Ids, invite codes and times, never a number.")
+
+
+class EventsAnswer(serializers.Serializer):
+    results = EventAnswer(many=True)
+    next = serializers.CharField(help_text="Where to go on, also when there is nothing yet.")
+
+
 class ReferalAnswer(serializers.Serializer):
     phone_number = serializers.CharField(help_text="Your own, E.164.")
     activated_invite_code = serializers.CharField()
@@ -204,6 +250,10 @@ def profile(profile: Profile, refs_url: str | None) -> dict:
         "refs_count": profile.referrals_count,
         "refs_next": _at(refs_url, profile.next),
     }
+
+
+def member(found: Member, refs_url: str) -> dict:
+    return profile(found.profile, refs_url) | {"is_active": found.is_active, "created_at": found.created_at}
 
 
 def refs(found: ReferralSlice, refs_url: str) -> dict:

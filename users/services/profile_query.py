@@ -49,6 +49,7 @@ _LIVE_SESSION = """
 """
 _ACTIVE = "WHERE person.id = %(user)s AND person.is_active"
 _OF_SESSION, _OF_USER = _PROFILE + _LIVE_SESSION, _PROFILE + _ACTIVE
+_OF_MEMBER = _PROFILE + "WHERE person.id = %(user)s AND person.phone IS NOT NULL"
 
 _BESIDE = "SELECT id, invitee_phone, created_at FROM users_activation WHERE inviter_id = %(inviter)s"
 _OLDER = f"{_BESIDE} AND id < coalesce(%(start)s, {2**63 - 1}) ORDER BY id DESC LIMIT %(most)s"
@@ -63,6 +64,11 @@ def of_session(name: SessionName) -> Row | None:
 def of_user(user_id: UUID) -> Row | None:
     """None when there is no such user, or they are switched off."""
     return _fetch(_OF_USER, user=user_id)
+
+
+def of_member(user_id: UUID) -> Row | None:
+    """The same also of those who are switched off."""
+    return _fetch(_OF_MEMBER, user=user_id)
 
 
 def referrals_beside(

@@ -137,19 +137,19 @@ def own_profile(*, authorization: str) -> Profile:
     row = profile_query.of_session(tokens.read(authorization))
     if row is None:
         raise InvalidToken()
-    return _profile(row, show_phone=str)
+    return profile_from(row, show_phone=str)
 
 
 def profile_of(*, user: User) -> Profile:
     """The profile of a user who is signed in already, with full numbers. Raises NotFound when they have left."""
-    return _profile(profile_query.of_user(user.id), show_phone=str)
+    return profile_from(profile_query.of_user(user.id), show_phone=str)
 
 
 def user_profile(*, viewer: User, user_id: str) -> Profile:
     """Anybody's profile; every number masked unless it is the viewer's own. Raises NotFound."""
     wanted = parse_id(user_id)
     row = profile_query.of_user(wanted) if wanted else None
-    return _profile(row, show_phone=str if wanted == viewer.id else phones.mask)
+    return profile_from(row, show_phone=str if wanted == viewer.id else phones.mask)
 
 
 def referrals(*, user: User, cursor: str | None = None, first: int = SLICE) -> ReferralSlice:
@@ -177,7 +177,8 @@ def _seen_by(viewer: User, user_id: str) -> tuple[User, ShowPhone]:
     return user, phones.mask
 
 
-def _profile(row: profile_query.Row | None, show_phone: ShowPhone) -> Profile:
+def profile_from(row: profile_query.Row | None, show_phone: ShowPhone = str) -> Profile:
+    """Raises NotFound without a row."""
     if row is None:
         raise NotFound()
     shown = row.phones.split(",") if row.phones else []

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from users.models import Session
 from users.tokens import access, refresh
-from users.tokens.access import SessionName, authenticate, read
+from users.tokens.access import SessionName, authenticate, introspect, read
 from users.tokens.keys import jwks
 from users.tokens.refresh import rotate
 from users.tokens.sessions import (
@@ -28,6 +28,7 @@ __all__ = [
     "authenticate",
     "end_session",
     "end_sessions",
+    "introspect",
     "issue",
     "jwks",
     "live_sessions",

@@ -54,6 +54,15 @@ def authenticate(authorization: str) -> User:
     return user
 
 
+def introspect(token: str) -> dict | None:
+    """The claims of a token whose session is live at this moment, else None (RFC 7662)."""
+    try:
+        claims = get_payload(token.strip())
+        return claims if get_user_by_payload(claims) else None
+    except JSONWebTokenError:
+        return None
+
+
 def read(authorization: str) -> SessionName:
     """Which session a header names, by a good signature and nothing more. Raises as `authenticate` does."""
     claims = _claims(authorization)

@@ -8,12 +8,14 @@ from users import limits
 from users.models import AddressFailure, Challenge, CodeFailure, Event, InviteFailure, Session
 
 MONTH, YEAR = timedelta(days=30), timedelta(days=365)
-DOORS = (*limits.VISITS, *limits.ADMINS)
+DOORS = (*limits.VISITS, *limits.ADMINS, *limits.SERVICES)
 BATCH = 10_000  # rows a statement, so that no lock lasts
 
 
 class Command(BaseCommand):
-    help = "Deletes what has been of no use for 30 days: codes, sessions, events; wrong codes after a year. Run it daily."
+    help = (
+        "Deletes what has been of no use for 30 days: codes, sessions, events; wrong codes after a year. Run it daily."
+    )
 
     def handle(self, **options):
         old = Now() - limits.rows_are_kept(limits.SENDS, at_least=MONTH)
