@@ -178,7 +178,30 @@ def test_seed_demo_writes_what_the_triggers_would(transactional_db, capsys):
                WHERE a.invitee_phone IS DISTINCT FROM u.phone"""
         )
         assert cursor.fetchone() == (0,)
+        cursor.execute(
+            """SELECT count(*) FROM users_activation AS a JOIN users_user AS inviter ON inviter.id = a.inviter_id
+               WHERE a.created_at <= inviter.created_at"""
+        )
+        assert cursor.fetchone() == (0,)
     assert "1,000 referrals" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("users", "referrals"), [(1, 0), (2, 1), (30, 0), (101, 100), (1001, 1000), (1000, 5)])
+def test_seed_demo_makes_as_many_as_it_is_told(transactional_db, users, referrals):
+    call_command("seed_demo", users=users, referrals=referrals, verbosity=0)
+    assert User.objects.count() == users
+    first = User.objects.order_by("created_at").first()
+    assert first.referrals_count == referrals
+
+
+def test_the_people_of_seed_demo_come_until_today(transactional_db):
+    call_command("seed_demo", users=2000, referrals=1000, verbosity=0)
+    many, ten = User.objects.order_by("-referrals_count")[0], User.objects.filter(referrals_count=10)[5]
+    assert 60 < sum(count for _, count in services.arrivals(user=many)) < 110
+    assert Activation.objects.filter(inviter=ten).dates("created_at", "month").count() >= 9
+    assert User.objects.filter(activation__isnull=False).latest("created_at").created_at > timezone.now() - timedelta(
+        days=1
+    )
 
 
 def test_an_activation_is_counted_and_carries_the_number(alice, bob, charlie):

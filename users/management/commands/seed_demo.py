@@ -3,9 +3,9 @@
 import random
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import chain, islice, repeat
+from itertools import chain, cycle, islice, repeat
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
@@ -80,19 +80,29 @@ class Person:
 
 
 def plan(users: int, referrals: int) -> tuple[list[Person], list[Person]]:
-    """The people in the order they came, and the first of them, who have many referrals."""
+    """The people in the order they came, and the first of them, who have many referrals.
+
+    Whoever invites does so from their first day until today, and everybody comes after who invited them.
+    """
     ladder = [referrals]
     while ladder[-1] // 10 >= TENS:
         ladder.append(ladder[-1] // 10)
     people = [Person(*who) for who in _newcomers(users)]
-    invited = iter(people[1:])
-    for inviter, count in zip(people, chain(ladder, repeat(TENS)), strict=False):
-        for person in islice(invited, count):
-            person.inviter = inviter
-            inviter.referrals_count += 1
-        if inviter.referrals_count < count:
-            break
-    return people, people[: len(ladder)]
+    owners, others = people[: len(ladder)], people[1:]
+    many = list(islice(chain.from_iterable(map(repeat, owners, ladder)), len(others)))
+    few = len(ladder)  # so many of them, and those behind whom they come, were invited by the first
+    random.shuffle(shuffled := many[few:])
+    came = {len(others) * number // len(many) for number in range(len(many))}
+    _invite((others[place] for place in sorted(came)), many[:few] + shuffled)
+    rest = [person for person in others[few:] if person.inviter is None]
+    _invite(rest, cycle(people[few : few - (-len(rest) // TENS)]))
+    return people, owners
+
+
+def _invite(invited: Iterable[Person], inviters: Iterable[Person]) -> None:
+    for person, inviter in zip(invited, inviters, strict=False):
+        person.inviter = inviter
+        inviter.referrals_count += 1
 
 
 def _newcomers(users: int) -> Iterator[tuple[uuid.UUID, str, str, datetime]]:

@@ -21,7 +21,7 @@ HTMLImageElement.prototype.setAttribute = function (name, value) {
 function named(spec) {
   for (const call of Object.values(spec.paths).flatMap((path) => Object.values(path))) {
     if (!call.operationId) continue;
-    call.summary ??= call.description?.split("\n")[0].replace(/\.$/, "");
+    call.summary ??= call.description?.split(/[.;:\n]/)[0];
     delete call.tags;
   }
   delete spec.tags;
