@@ -14,22 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from users import phones, services
+from users.admin import events  # noqa: F401 -- which registers its pages
+from users.admin.look_only import LookOnly
 from users.models import Activation, Challenge, Session, User
 
 admin.site.unregister(Group)
-
-
-class LookOnly(admin.ModelAdmin):
-    """Rows that only the services write."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
 
 
 @admin.register(User)

@@ -1,6 +1,6 @@
 """What happened, for one's own backend: written with it, fed in order, posted to webhooks."""
 
-from users.events.delivery import deliver_due, deliver_forever
+from users.events.delivery import deliver_due, deliver_forever, host_of
 from users.events.feed import Happened, after, place, was_drawn
 from users.events.recording import raise_alarm, record, recorded_with
 
@@ -9,6 +9,7 @@ __all__ = [
     "after",
     "deliver_due",
     "deliver_forever",
+    "host_of",
     "place",
     "raise_alarm",
     "record",

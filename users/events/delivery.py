@@ -87,6 +87,11 @@ class Lane:
         self._threads.shutdown(wait=True)
 
 
+def host_of(endpoint_key: str) -> str | None:
+    """What people call an endpoint; None when it is not, or no longer, one of WEBHOOK_URLS."""
+    return next((endpoint.host for endpoint in settings.WEBHOOK_URLS if endpoint.key == endpoint_key), None)
+
+
 def deliver_forever(stop: threading.Event) -> None:
     """Until `stop` is set; what is on its way then is finished and written down first.
 

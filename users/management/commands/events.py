@@ -3,7 +3,6 @@ import signal
 import sys
 import threading
 
-from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 from django.db import connection
 from django.db.models import QuerySet
@@ -85,8 +84,7 @@ def _given_up_events() -> QuerySet[Event]:
 
 
 def _became(delivery: Delivery) -> str:
-    hosts = {endpoint.key: endpoint.host for endpoint in settings.WEBHOOK_URLS}
-    host = hosts.get(delivery.endpoint, f"{delivery.endpoint} (no longer configured)")
+    host = events.host_of(delivery.endpoint) or f"{delivery.endpoint} (no longer configured)"
     if delivery.delivered_at:
         return f"{host}: delivered {delivery.delivered_at:%Y-%m-%d %H:%M:%S} ({delivery.outcome})"
     if delivery.next_attempt_at:
