@@ -15,7 +15,7 @@ from queue import SimpleQueue
 
 from greenlet import greenlet
 
-PATIENCE_SECONDS = 10.0  # to wait for a thread
+PATIENCE_SECONDS = 15.0  # to wait for a thread; with a message of eight seconds it stays below what proxies wait
 PATIENCE_IN_TROUBLE = 1.5  # while answers are 503: whoever waits then would wait for the same
 TROUBLE_LASTS = 1.0
 

@@ -5,6 +5,7 @@ bridge.py and lanes.py.
 """
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -29,7 +30,7 @@ from project.deliverer import delivering
 GRACEFUL_SECONDS = 23
 KEEP_ALIVE_SECONDS = 30
 TICK_SECONDS = 0.25
-MOST_PASSED_OVER = 5
+FEW_CONNECTIONS = 8
 MOST_CONNECTIONS = 10_000  # a process
 
 
@@ -79,8 +80,9 @@ class Loop(uvicorn.Server):
             asyncio.get_running_loop().add_reader(listener, self._accept_or_pass, listener)
 
     def _accept_or_pass(self, listener: socket.socket) -> None:
-        """All workers are woken for a new connection: the fewer one has, the sooner it takes it."""
-        if self._passed_over < min(len(self.server_state.connections), MOST_PASSED_OVER):
+        """All workers are woken for a new connection. As long as there are few, who has fewer takes it sooner."""
+        has = len(self.server_state.connections)
+        if self._passed_over < has <= FEW_CONNECTIONS:
             self._passed_over += 1
             return
         self._passed_over = 0
@@ -155,8 +157,11 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self):
+        """Before the workers fork: they share all this for as long as no collection of garbage writes to it."""
         from project.wsgi import application
 
+        gc.collect()
+        gc.freeze()
         return application
 
 
