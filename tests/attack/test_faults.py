@@ -257,12 +257,17 @@ def test_a_silent_gateway_is_given_up_counts_as_sent_and_holds_no_reader_up(tmp_
 @pytest.mark.row("F6")
 def test_a_gateway_that_is_not_there_or_refuses_loses_no_budget(tmp_path, figure):
     port = free_port()
-    # The tightest budget there is: one message a day. What was not sent is not counted.
-    with live.production(tmp_path, port, OTP_SENDS_PER_PHONE="1/d", OTP_SENDS_PER_IP="1/d") as zovi:
+    # The tightest budget there is for a phone: one message a day. What was not sent is not counted against it.
+    with live.production(tmp_path, port, OTP_SENDS_PER_PHONE="1/d") as zovi:
         body = {"phone_number": new_phone()}
 
         def send() -> requests.Response:
-            return requests.post(f"{zovi.base}/api/users/send_otp/", json=body, timeout=20)
+            """When the gateway may be asked for that phone again."""
+            answer = requests.post(f"{zovi.base}/api/users/send_otp/", json=body, timeout=20)
+            while answer.status_code == 429 and int(answer.headers["Retry-After"]) <= 2:
+                time.sleep(0.2)
+                answer = requests.post(f"{zovi.base}/api/users/send_otp/", json=body, timeout=20)
+            return answer
 
         not_there = [send() for _ in range(3)]
         with gateway_stand_in(port) as gateway:
