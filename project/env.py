@@ -42,6 +42,7 @@ FROM_FILES = {
     "WEBHOOK_URLS",
     "WEBHOOK_SECRET",
     "WEBHOOK_SECRET_FALLBACK",
+    "METRICS_TOKEN",
 }
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where this machine's own browser finds it
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
@@ -299,6 +300,14 @@ def more_secrets(name: str, demo: bool) -> list[str]:
     """Secrets separated by commas; none is fine."""
     given = [word.strip() for word in _given(name).split(",") if word.strip()]
     return given if demo else [_strong(name, secret) for secret in given]
+
+
+def token(name: str, least: int) -> str:
+    """What a program of one's own shows in a header; nothing when it is not set."""
+    given = _given(name).strip()
+    if given and not re.fullmatch(rf"[!-~]{{{least},}}", given):
+        refuse(f"{name} must be {least} or more letters, digits and signs, without spaces")
+    return given
 
 
 def service_keys(name: str) -> dict[str, str]:

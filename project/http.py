@@ -27,7 +27,7 @@ from users.errors import (
     UnsupportedMediaType,
 )
 
-HEALTH = {"/livez", "/readyz"}
+HEALTH = {"/livez", "/readyz", "/metrics"}  # which machines ask for, by the address of a machine
 _FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 _UNREADABLE = "unreadable"  # in the place of a content type
 

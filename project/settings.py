@@ -85,6 +85,10 @@ if WEBHOOK_URLS and not WEBHOOK_SECRETS:
     env.refuse("WEBHOOK_URLS is set and WEBHOOK_SECRET is missing")
 EVENTS_ARE_RECORDED = bool(SERVICE_KEYS or WEBHOOK_URLS)
 
+# --- What those who run it see ---------------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.token("METRICS_TOKEN", least=20)
+
 # --- Limits --------------------------------------------------------------------------------------------------------
 
 OTP_DIGITS = env.number("OTP_DIGITS", 4, least=4, most=8)
@@ -123,6 +127,7 @@ SMS_WEBOTP = env.flag("SMS_WEBOTP", "1")
 SMS_SUCCESS = env.text("SMS_SUCCESS")
 SMS_HOOK_SECRET = env.signing_secret("SMS_HOOK_SECRET")
 SMS_COST = env.costs("SMS_COST")
+SMS_GUARD = env.one_of("SMS_GUARD", "record", {"off", "record", "deny"})
 SMS_SIMULATED_DELAY = env.seconds_range("SMS_SIMULATED_DELAY", "1-2")
 
 # --- PostgreSQL ----------------------------------------------------------------------------------------------------
@@ -249,7 +254,7 @@ SESSION_ENGINE = "project.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CHALLENGE_COOKIE_SECURE = _IS_PUBLIC
 CHALLENGE_COOKIE_NAME = "challenge"
 SECURE_SSL_REDIRECT = _IS_PUBLIC
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _IS_PUBLIC else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _IS_PUBLIC
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from project import app_links, docs, health, jwks
+from project import app_links, docs, health, jwks, metrics
 from schema.views import graphql
 
 urlpatterns = [
@@ -21,6 +21,7 @@ urlpatterns = [
     path(".well-known/assetlinks.json", app_links.android),
     path("livez", health.livez),
     path("readyz", health.readyz),
+    path("metrics", metrics.metrics),
 ]
 handler400 = "project.http.bad_request"
 handler403 = "project.http.forbidden"

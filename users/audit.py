@@ -68,6 +68,11 @@ def limit_reached(limit: str, *, by_everybody: bool) -> None:
     _log("limit_reached", logging.ERROR if by_everybody else logging.INFO, limit=limit, alarm=by_everybody)
 
 
+def guarded(scope: str, region: str, decision: str) -> None:
+    """A code for somebody not at home, where hardly any code is used: somebody may be having messages paid for."""
+    _log("sms_guard", logging.ERROR, scope=scope, region=region, decision=decision, alarm=True)
+
+
 def alarm(name: str, **facts: object) -> None:
     """Something that somebody has to look at."""
     _log(name, logging.ERROR, alarm=True, **facts)

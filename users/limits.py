@@ -17,7 +17,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import transaction
 
-from users import audit, events, prepared
+from users import audit, events, guard, prepared
 from users.errors import CodeRequestedTooSoon, RetryLater, TooManyAttempts, TooManyRequests
 from users.models import LIVE_CHALLENGES, AddressFailure, Challenge, InviteFailure
 from users.rates import Rate
@@ -134,10 +134,13 @@ def admit_send(challenge: Challenge) -> Admission:
     row = prepared.first_row(
         _LOCK_EACH,
         _look(_every_rate(limits), _SENDER, settings.OTP_DIGITS),
-        f"""INSERT INTO users_challenge (id, phone, phone_key, address, network, at_home, digits)
-            SELECT %(id)s::uuid, %(phone)s, phone_key, address, network, at_home, current_setting('zovi.digits')::int
+        *guard.look(_SENDER),
+        f"""INSERT INTO users_challenge (id, phone, phone_key, address, network, region, at_home, digits)
+            SELECT %(id)s::uuid, %(phone)s, phone_key, address, network, %(region)s, at_home,
+                current_setting('zovi.digits')::int
             FROM {_SENDER} AS asked WHERE NOT current_setting('zovi.refused')::boolean""",
-        f"""SELECT current_setting('zovi.reached'), current_setting('zovi.digits')::int, (
+        f"""SELECT current_setting('zovi.reached'), current_setting('zovi.guard'),
+            current_setting('zovi.digits')::int, (
                 SELECT count(*) FROM users_challenge WHERE phone_key = %(phone_key)s AND used_at IS NULL
                 AND route <> '' AND created_at > statement_timestamp() - interval '{RESENDS_WITHIN}')""",
         id=challenge.id,
@@ -146,10 +149,23 @@ def admit_send(challenge: Challenge) -> Admission:
         phone_key=challenge.phone_key,
         address=challenge.address,
         network=challenge.network,
+        region=challenge.region,
+        decision=guard.decision(),
     )
-    reached, digits, in_vain = row or ("", settings.OTP_DIGITS, 0)
+    reached, doubted, digits, in_vain = row or ("", "", settings.OTP_DIGITS, 0)
+    if doubted:
+        _tell_of_guard(doubted, challenge.region)
     is_hidden = any(limit.spares_those_at_home for limit in _refuse_or_alarm(reached, limits))
     return Admission(digits, None if is_hidden else digits, in_vain)
+
+
+def _tell_of_guard(scope: str, region: str) -> None:
+    """Raises TooManyRequests when the guard refuses."""
+    decision = guard.decision()
+    audit.guarded(scope, region, decision)
+    events.raise_alarm("sms_guard", limit=guard.SETTING, scope=scope, region=region, decision=decision)
+    if decision == "denied":
+        raise TooManyRequests(retry_after=guard.RETRY_SECONDS)
 
 
 def take_back(challenge: Challenge) -> None:

@@ -66,6 +66,11 @@ def require_reachable(phone: Phone, *, allowed_regions: Collection[str], allowed
         raise PhoneNotMobile()
 
 
+def region_of(phone: Phone) -> str:
+    """Two letters such as RU (ISO 3166), 001 for satellites and their like, empty where nobody knows."""
+    return phonenumbers.region_code_for_number(phone.number) or ""
+
+
 def _types_of(number: PhoneNumber) -> set[str]:
     kind = phonenumbers.number_type(number)
     names = {name for name, value in TYPES.items() if value == kind}

@@ -161,6 +161,8 @@ def test_a_safe_configuration_starts(configuration):
         (DEMO | {"SMS_TEXT_RU": "Код: {код}"}, "SMS_TEXT_RU must hold {code}"),
         (DEMO | {"SMS_TEXT": "{code}\n@zovi.example #1"}, "SMS_TEXT has a line that begins with @"),
         (DEMO | {"SMS_WEBOTP": "maybe"}, "SMS_WEBOTP must be 0 or 1"),
+        (DEMO | {"SMS_GUARD": "block"}, "SMS_GUARD must be one of deny, off, record"),
+        (DEMO | {"METRICS_TOKEN": "m" * 19}, "METRICS_TOKEN must be 20 or more letters"),
         (DEMO | {"SMS_COST": "3.5"}, "SMS_COST must hold prices by region"),
         (DEMO | {"SMS_COST": "XX:3.5"}, "SMS_COST must hold prices by region"),
         (DEMO | {"SMS_COST": "RU:-1"}, "SMS_COST must hold prices by region"),
@@ -190,6 +192,7 @@ def test_secrets_may_come_from_files(tmp_path):
         "WEBHOOK_URLS": "https://backend.example/events",
         "WEBHOOK_SECRET": HOOK_SECRET,
         "WEBHOOK_SECRET_FALLBACK": HOOK_SECRET,
+        "METRICS_TOKEN": "m" * 20,
     }
     for name, value in given.items():
         (tmp_path / name).write_text(f"{value}\n")

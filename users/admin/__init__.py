@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from users import phones, services
 from users.admin import events  # noqa: F401 -- which registers its pages
 from users.admin.look_only import LookOnly
-from users.models import Activation, Challenge, Session, User
+from users.models import Activation, Challenge, GuardDecision, Session, User
 
 admin.site.unregister(Group)
 
@@ -124,14 +124,34 @@ class Activations(LookOnly):
 
 @admin.register(Challenge)
 class Challenges(LookOnly):
-    list_display = ("masked_phone", "created_at", "expires_at", "attempts", "used_at", "address")
+    list_display = (
+        "masked_phone",
+        "region",
+        "route",
+        "channel",
+        "cost",
+        "created_at",
+        "attempts",
+        "used_at",
+        "address",
+    )
     ordering = ("-created_at",)
     show_full_result_count = False
-    fields = ("masked_phone", "slot", "attempts", "address", "created_at", "expires_at", "used_at")
+    fields = (
+        *("masked_phone", "region", "route", "channel", "cost", "slot", "attempts", "address"),
+        *("created_at", "expires_at", "used_at"),
+    )
 
     @admin.display(description=_("phone"))
     def masked_phone(self, challenge: Challenge) -> str:
         return phones.mask(challenge.phone) if challenge.phone else "–"  # whoever had it has left
+
+
+@admin.register(GuardDecision)
+class GuardDecisions(LookOnly):
+    list_display = ("hour", "region", "scope", "decision", "codes")
+    list_display_links = None
+    ordering = ("-hour", "region")
 
 
 @admin.register(Session)

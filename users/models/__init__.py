@@ -1,6 +1,6 @@
 """The tables, and behind every rule that two requests could race, a constraint."""
 
-from users.models.challenges import LIVE_CHALLENGES, AddressFailure, Challenge, CodeFailure
+from users.models.challenges import LIVE_CHALLENGES, AddressFailure, Challenge, CodeFailure, GuardDecision
 from users.models.events import Delivery, Event, GoneEndpoint
 from users.models.messages import Message
 from users.models.people import NO_PASSWORD, PhoneField, User
@@ -17,6 +17,7 @@ __all__ = [
     "Delivery",
     "Event",
     "GoneEndpoint",
+    "GuardDecision",
     "InviteFailure",
     "Message",
     "PhoneField",

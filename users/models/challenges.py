@@ -25,6 +25,7 @@ class Challenge(models.Model):
     phone_key = models.CharField(max_length=32)  # what limits count by
     address = models.GenericIPAddressField(_("address"))
     network = models.GenericIPAddressField(null=True)  # the /48 of an IPv6 address
+    region = models.CharField(_("region"), max_length=3, blank=True, db_default="")  # the number's, as ISO 3166 has it
     at_home = models.BooleanField(db_default=False)  # the phone had signed in from this address
     is_sent = models.BooleanField(db_default=True)  # False: the gateway refused it for certain
     digits = models.PositiveSmallIntegerField(_("digits"), db_default=4)
@@ -52,6 +53,9 @@ class Challenge(models.Model):
                 fields=["network", "-created_at"], name="challenge_by_network", condition=Q(network__isnull=False)
             ),
             models.Index(fields=["at_home", "-created_at"], name="challenge_by_time"),
+            models.Index(
+                fields=["region", "-created_at"], name="challenge_of_stranger", condition=Q(at_home=False, is_sent=True)
+            ),
             models.Index(
                 fields=["phone_key", "used_from"], name="challenge_homes", condition=Q(used_from__isnull=False)
             ),
@@ -101,6 +105,37 @@ class AddressFailure(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["door", "address", "-created_at"], name="address_failure_by_address")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class GuardDecision(models.Model):
+    """How many codes of strangers the guard has found dubious in an hour: see users/guard.py. One row an hour, a region
+    and a reason, whoever asked and however often."""
+
+    class Decision(models.TextChoices):
+        RECORDED = "recorded", _("recorded")
+        DENIED = "denied", _("denied")
+
+    class Scope(models.TextChoices):
+        REGION = "region", _("region")
+        NETWORK = "network", _("network")
+
+    hour = models.DateTimeField(_("hour (UTC)"))
+    region = models.CharField(_("region"), max_length=3)
+    scope = models.CharField(_("unused codes of its"), max_length=7, choices=Scope.choices)
+    decision = models.CharField(_("decision"), max_length=8, choices=Decision.choices)
+    codes = models.PositiveIntegerField(_("codes"), db_default=1)
+
+    class Meta:
+        verbose_name = _("decision of the guard")
+        verbose_name_plural = _("decisions of the guard")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hour", "region", "scope", "decision"], name="guard_decision_counted_in_one_row"
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

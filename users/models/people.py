@@ -99,7 +99,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
-        indexes = [models.Index(fields=["phone_key"], name="user_who_left", condition=Q(phone_key__isnull=False))]
+        indexes = [
+            models.Index(fields=["phone_key"], name="user_who_left", condition=Q(phone_key__isnull=False)),
+            models.Index(fields=["created_at"], name="user_by_time"),
+        ]
         constraints = [
             # Not `unique=True`, with which Django adds an index for LIKE to each.
             models.UniqueConstraint(fields=["phone"], name="user_phone_is_theirs_alone"),

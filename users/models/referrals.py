@@ -25,7 +25,8 @@ class Activation(models.Model):
         indexes = [
             models.Index(
                 fields=["inviter", "-id"], include=["invitee_phone", "created_at"], name="activation_newest_first"
-            )
+            ),
+            models.Index(fields=["created_at"], name="activation_by_time"),
         ]
         constraints = [
             models.CheckConstraint(name="activation_not_of_own_code", condition=~Q(invitee=F("inviter"))),

@@ -28,7 +28,10 @@ class Session(models.Model):
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
-        indexes = [models.Index(fields=["user", "-created_at", "-id"], name="session_newest_first")]
+        indexes = [
+            models.Index(fields=["user", "-created_at", "-id"], name="session_newest_first"),
+            models.Index(fields=["created_at"], name="session_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} · {self.created_at:%Y-%m-%d %H:%M}"

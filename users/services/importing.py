@@ -114,8 +114,8 @@ _CHECKS = (
         "no_inviter",
         f"""NOT is_known AND inviter_code IS NOT NULL
             AND NOT EXISTS ({_HERE}.invite_code = incoming.inviter_code AND here.phone IS NOT NULL)
-            AND inviter_code NOT IN (
-                SELECT invite_code FROM incoming WHERE invite_code IS NOT NULL AND NOT is_drawn)""",
+            AND NOT EXISTS (
+                SELECT FROM incoming AS host WHERE host.invite_code = incoming.inviter_code AND NOT host.is_drawn)""",
     ),
     _refuse(
         "came_before",
@@ -140,7 +140,8 @@ _FROM_REFUSED = _REACHED.format(
     begins="""reason IS NOT NULL AND NOT EXISTS (
         SELECT FROM incoming AS taken WHERE taken.reason IS NULL AND taken.invite_code = root.invite_code)"""
 )
-_UNREACHED = "line NOT IN (SELECT line FROM reached) AND reason IS NULL AND NOT is_known"
+_UNREACHED = """NOT EXISTS (SELECT FROM reached WHERE reached.line = incoming.line)
+    AND reason IS NULL AND NOT is_known"""
 _CHAINS = (
     f"{_FROM_REFUSED}, lost AS (SELECT line FROM reached) UPDATE incoming SET reason = 'behind'"
     " WHERE reason IS NULL AND NOT is_known AND line IN (SELECT line FROM lost)",

@@ -134,7 +134,13 @@ def _enter_step_by_step(phone: str, client: Client) -> tuple[User, bool, Session
 
 def _challenge_for(phone: phones.Phone, client: Client) -> Challenge:
     key = phone_key(phone.e164)
-    return Challenge(phone=phone.e164, phone_key=key, address=client.address, network=client.network or None)
+    return Challenge(
+        phone=phone.e164,
+        phone_key=key,
+        address=client.address,
+        network=client.network or None,
+        region=phones.region_of(phone),
+    )
 
 
 def _message(challenge: Challenge, code: str, client: Client, admission: limits.Admission) -> sms.Message:

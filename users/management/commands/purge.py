@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from users import limits
-from users.models import AddressFailure, Challenge, CodeFailure, Event, InviteFailure, Session
+from users.models import AddressFailure, Challenge, CodeFailure, Event, GuardDecision, InviteFailure, Session
 
 MONTH, YEAR = timedelta(days=30), timedelta(days=365)
 DOORS = (*limits.VISITS, *limits.ADMINS, *limits.SERVICES)
@@ -23,6 +23,7 @@ class Command(BaseCommand):
         long_dead = Q(ended_at__lt=Now() - timedelta(days=1)) | Q(expires_at__lt=Now() - timedelta(days=1))
         for rows in (
             Challenge.objects.filter(created_at__lt=old),
+            GuardDecision.objects.filter(hour__lt=Now() - YEAR),
             CodeFailure.objects.filter(created_at__lt=forgotten),
             InviteFailure.objects.filter(created_at__lt=Now() - limits.rows_are_kept(limits.INVITES, at_least=MONTH)),
             AddressFailure.objects.filter(created_at__lt=Now() - limits.rows_are_kept(DOORS, at_least=MONTH)),

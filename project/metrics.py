@@ -1,0 +1,80 @@
+"""For Prometheus: what PostgreSQL has counted, asked anew each time, to whoever shows METRICS_TOKEN."""
+
+import hmac
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from users.errors import NotAuthenticated, NotFound
+from users.services import gauges
+
+_CODES = {
+    "zovi_codes_asked": ("asked", "Codes that were asked for today (UTC)."),
+    "zovi_codes_sent": ("sent", "Of these, messages that left, or may have."),
+    "zovi_codes_refused": ("refused", "Of these, messages that no gateway took."),
+    "zovi_codes_verified": ("verified", "Of these, codes that somebody used."),
+    "zovi_sms_cost": ("spent", "What they cost, in the unit of SMS_COST."),
+    "zovi_sms_cost_wasted": ("wasted", "What was paid for codes that nobody used."),
+}
+_COUNTERS = {
+    "zovi_sign_ins": ("sign_ins", "Sessions opened today (UTC)."),
+    "zovi_registrations": ("registrations", "People who came for the first time today (UTC)."),
+    "zovi_activations": ("activations", "Invite codes entered today (UTC)."),
+    "zovi_code_failures": ("failures", "Wrong codes today (UTC)."),
+}
+_GAUGES = {
+    "zovi_sessions_live": ("live_sessions", "Sessions that have neither ended nor expired."),
+    "zovi_events_waiting": ("events_waiting", "Events that a webhook has not taken yet."),
+    "zovi_events_oldest_seconds": ("oldest_event_seconds", "How long the oldest of them has waited."),
+}
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """404 unless METRICS_TOKEN is set, 401 without it."""
+    if not settings.METRICS_TOKEN:
+        raise NotFound()
+    given = request.META.get("HTTP_AUTHORIZATION", "").encode()
+    if not hmac.compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode()):
+        raise NotAuthenticated()
+    return HttpResponse(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class _Database(Collector):
+    def collect(self) -> Iterator[Metric]:
+        yield from _codes()
+        yield _guarded()
+        totals = gauges.totals()
+        for name, (field, words) in _COUNTERS.items():
+            yield CounterMetricFamily(name, words, value=getattr(totals, field))
+        for name, (field, words) in _GAUGES.items():
+            yield GaugeMetricFamily(name, words, value=float(getattr(totals, field)))
+
+
+def _codes() -> Iterator[Metric]:
+    rows = list(gauges.codes_today())
+    for name, (field, words) in _CODES.items():
+        family = CounterMetricFamily(name, words, labels=("region", "channel", "route"))
+        for row in rows:
+            family.add_metric((row.region, row.channel, row.route), float(getattr(row, field)))
+        yield family
+
+
+def _guarded() -> Metric:
+    words = "Codes to strangers that SMS_GUARD doubted today (UTC)."
+    family = CounterMetricFamily("zovi_guard_decisions", words, labels=("region", "scope", "decision"))
+    for row in gauges.guarded_today():
+        family.add_metric((row.region, row.scope, row.decision), float(row.codes))
+    return family
+
+
+_registry = CollectorRegistry(auto_describe=False)
+_registry.register(_Database())

@@ -1,0 +1,98 @@
+"""/metrics: closed without its token, and read by Prometheus' own parser."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db.models import F
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.people import ALICE, BOB, wrong
+from users import errors, services
+from users.models import Challenge, GuardDecision
+
+pytestmark = pytest.mark.django_db
+TOKEN = "a-token-for-prometheus"
+LABELS = ("region", "scope", "channel", "route", "decision")
+
+
+@pytest.fixture
+def scrape(client, settings):
+    settings.METRICS_TOKEN = TOKEN
+
+    def read() -> dict[str, dict[tuple, float]]:
+        response = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}", "host": "10.0.0.7:8000"})
+        assert response.status_code == 200
+        assert response["Content-Type"].startswith("text/plain; version=")
+        assert "no-store" in response["Cache-Control"]
+        families = text_string_to_metric_families(response.content.decode())
+        samples = [sample for family in families for sample in family.samples]
+        found: dict[str, dict[tuple, float]] = {}
+        for sample in samples:
+            labels = tuple(sample.labels[name] for name in LABELS if name in sample.labels)
+            found.setdefault(sample.name, {})[labels] = sample.value
+        return found
+
+    return read
+
+
+def test_there_is_none_without_a_token_in_the_settings(client):
+    assert client.get("/metrics", headers={"authorization": "Bearer "}).status_code == 404
+
+
+@pytest.mark.parametrize("given", ["", "Bearer ", "Bearer other", TOKEN, f"Bearer {TOKEN}x", "Bearer é"])
+def test_it_is_closed_to_whoever_has_not_the_token(client, settings, given):
+    settings.METRICS_TOKEN = TOKEN
+    response = client.get("/metrics", headers={"authorization": given})
+    assert response.status_code == 401
+    assert response.json()["code"] == "not_authenticated"
+
+
+def test_it_counts_codes_by_region_channel_and_route(scrape, settings, browser, real_outbox, refusing_gateway):
+    settings.SMS_COST, settings.SMS_TEXT = {"RU": Decimal("3.5")}, "{code}"
+    sent = services.request_code(phone=ALICE, client=browser)
+    code = real_outbox[-1][1].split()[0]
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code=wrong(code), challenge=sent.challenge, client=browser)
+    services.verify_code(code=code, challenge=sent.challenge, client=browser)
+    unused = services.request_code(phone="+447911123456", client=browser)
+    Challenge.objects.filter(id=unused.challenge).update(cost=8, expires_at=F("created_at"))
+    with refusing_gateway, pytest.raises(errors.SMSNotSent):
+        services.request_code(phone=BOB, client=browser)
+    Challenge.objects.filter(id=unused.challenge).update(region="GB")
+
+    found = scrape()
+    ru, gb, nowhere = ("RU", "sms", "json"), ("GB", "sms", "json"), ("RU", "", "")
+    assert found["zovi_codes_asked_total"] == {ru: 1, gb: 1, nowhere: 1}
+    assert found["zovi_codes_sent_total"] == {ru: 1, gb: 1, nowhere: 0}
+    assert found["zovi_codes_refused_total"] == {ru: 0, gb: 0, nowhere: 1}
+    assert found["zovi_codes_verified_total"] == {ru: 1, gb: 0, nowhere: 0}
+    assert found["zovi_sms_cost_total"] == {ru: 3.5, gb: 8, nowhere: 0}
+    assert found["zovi_sms_cost_wasted_total"] == {ru: 0, gb: 8, nowhere: 0}
+    assert found["zovi_sign_ins_total"] == found["zovi_registrations_total"] == {(): 1}
+    assert found["zovi_code_failures_total"] == found["zovi_sessions_live"] == {(): 1}
+
+
+def test_it_counts_the_rest(scrape, alice, bob, settings):
+    settings.EVENTS_ARE_RECORDED = True
+    services.activate_invite(user=bob, invite_code=alice.invite_code)
+    GuardDecision.objects.create(hour=alice.created_at, region="RU", scope="region", decision="denied", codes=3)
+    found = scrape()
+    assert found["zovi_activations_total"] == {(): 1}
+    assert found["zovi_guard_decisions_total"] == {("RU", "region", "denied"): 3}
+    assert found["zovi_events_waiting"] == found["zovi_events_oldest_seconds"] == {(): 0}
+
+
+def test_it_begins_anew_each_day(scrape, browser):
+    services.request_code(phone=ALICE, client=browser)
+    assert sum(scrape()["zovi_codes_asked_total"].values()) == 1
+    Challenge.objects.update(created_at=F("created_at") - timedelta(days=1))
+    assert "zovi_codes_asked_total" not in scrape()
+
+
+def test_no_number_and_no_address_is_in_it(client, settings, browser, alice):
+    settings.METRICS_TOKEN = TOKEN
+    services.request_code(phone=ALICE, client=browser)
+    said = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).content.decode()
+    for hidden in (ALICE, ALICE[2:], browser.address, alice.invite_code, str(alice.id)):
+        assert hidden not in said
