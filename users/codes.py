@@ -21,7 +21,7 @@ WRITTEN_ONE_TIME_CODE = "^[ -]*([0-9][ -]*){4,8}$"
 _ONE_TIME_CODE = re.compile("[0-9]{4,8}")
 # Full-width, Arabic and Persian keyboards.
 _DIGITS = {ord(zero) + digit: str(digit) for zero in "０٠۰" for digit in range(10)}
-_DIVIDERS = {"Zs", "Pd"}  # spaces, hyphens and dashes
+_DIVIDERS = {"Zs", "Pd", "Cf"}  # spaces, hyphens and dashes, and the invisible marks that are copied along with them
 _INVITE_CODE = re.compile(f"[{INVITE_ALPHABET}]{{{INVITE_LENGTH}}}")
 _INVITE_LINK = re.compile(r".*/i/([^/?#]+)", re.DOTALL)
 # Cyrillic and Greek capitals as the Latin letters they look like.
@@ -41,7 +41,7 @@ def new_one_time_code(digits: int) -> str:
 
 def normalise_one_time_code(raw: str) -> str:
     """` 12-34` and `١٢٣٤` → `1234`: 4–8 digits. Raises InvalidInput."""
-    written = "".join(c for c in raw.translate(_DIGITS) if unicodedata.category(c) not in _DIVIDERS)
+    written = "".join(c for c in raw.translate(_DIGITS) if not _divides(c))
     if not _ONE_TIME_CODE.fullmatch(written):
         raise InvalidInput(fields={"code": [_("A code is 4 to 8 digits.")]})
     return written
@@ -77,6 +77,10 @@ def normalise_invite_code(raw: str) -> str:
     if not _INVITE_CODE.fullmatch(code):
         raise InvalidInput(fields={"invite_code": [_("An invite code is 6 letters and digits, such as A2B3C4.")]})
     return code
+
+
+def _divides(char: str) -> bool:
+    return unicodedata.category(char) in _DIVIDERS or char in _MORE_HYPHENS
 
 
 def ascii_digits(text: str) -> str:

@@ -99,7 +99,11 @@ def test_the_keyed_hash_depends_on_everything_it_covers():
 
 
 @pytest.mark.parametrize(
-    "raw", ["1234", " 12-34 ", "12\u00a034", "12–34", "1 2 3 4", "１２３４", "١٢٣٤", "۱۲۳۴", "12٣۴", "1234\u2009"]
+    "raw",
+    [
+        *["1234", " 12-34 ", "12\u00a034", "12–34", "1 2 3 4", "１２３４", "١٢٣٤", "۱۲۳۴", "12٣۴", "1234\u2009"],
+        *["\u20681234\u2069", "\u200e1234", "12\u206034", "1234\u200b", "\ufeff1234", "12\u221234"],
+    ],
 )
 def test_one_time_codes_are_read_forgivingly(raw):
     assert codes.normalise_one_time_code(raw) == "1234"
