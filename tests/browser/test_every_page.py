@@ -142,6 +142,34 @@ def test_nothing_is_cut_off_moves_or_is_too_small_to_hit(live_server, chromium, 
     assert faults == []
 
 
+TWICE_AS_LARGE = "addEventListener('DOMContentLoaded', () => { document.documentElement.style.fontSize = '200%' })"
+CUT_OFF = """() => {
+    const shown = [...document.querySelectorAll("body *")]
+      .filter((element) => element.checkVisibility() && !element.closest(".hush, .skip, svg, .tilted, .torn"));
+    const isCutOff = (element) => {
+        const { left, right } = element.getBoundingClientRect();
+        const scrolls = element.matches("input") && element.scrollWidth > element.clientWidth + 1;
+        return right > innerWidth + 1 || left < -1 || scrolls;
+    };
+    return shown.filter((element) => isCutOff(element) && ![...element.children].some(isCutOff))
+      .map((element) => element.outerHTML.slice(0, 120));
+}"""
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_nothing_is_cut_off_where_text_is_twice_as_large(live_server, chromium, language):
+    context = chromium.new_context(viewport=zovi.PHONE, locale=language, reduced_motion="reduce")
+    context.add_init_script(TWICE_AS_LARGE)
+    page, faults = context.new_page(), {}
+    for name in every_state(page, live_server.url):
+        cut_off = page.evaluate(CUT_OFF)
+        faults |= {name: cut_off} if cut_off else {}
+        if name in {"invite", "verify-code", "profile-people", "home"}:
+            zovi.picture(page, f"{name}-200-{language}")
+    context.close()
+    assert faults == {}
+
+
 def test_every_page_is_quiet_and_asks_nobody_else(live_server, visit):
     names = list(every_state(visit.page, live_server.url))
     assert len(names) > 20

@@ -70,12 +70,13 @@ globalThis.navigation?.addEventListener("navigate", (event) => {
 // Going back may bring a page as it was left; its seconds and its forms are of the past.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-// Which of a text's numbers is the code of so many digits. Arabic, Persian and full-width digits end in their value.
+// Which of a text's numbers is the code of so many digits; 0: of a number that nobody tells. Arabic, Persian and full-width digits end in their value.
 function codeIn(text, digits) {
   const plain = text.replace(/[٠-٩۰-۹０-９]/g, (digit) => digit.charCodeAt(0) & 15);
   const named = plain.match(/@\S+ #(\d+)\s*$/); // by a message's last line, which is for browsers
   if (named) return named[1];
-  const fitting = new Set(plain.match(/\d+/g)?.filter((number) => number.length === digits));
+  const fits = ({ length }) => (digits ? length === digits : length >= 4 && length <= 8);
+  const fitting = new Set(plain.match(/\d+/g)?.filter(fits));
   if (fitting.size > 1) return ""; // only the reader can know
   return [...fitting][0] ?? plain.replace(/\D/g, "").slice(0, 8);
 }
@@ -87,7 +88,7 @@ if (code?.form.dataset.code && code.form.querySelector(".act")) {
   const listening = new AbortController();
   const take = (text) => {
     code.value = codeIn(text, digits);
-    if (code.value.length === digits && "atOnce" in form.dataset && !form.dataset.sent) form.requestSubmit();
+    if (digits && code.value.length === digits && "atOnce" in form.dataset && !form.dataset.sent) form.requestSubmit();
   };
   code.addEventListener("input", () => take(code.value));
   code.addEventListener("paste", (event) => {
