@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from users import callers, services
+from users.services import bill
 
 
 class LoginForm(AdminAuthenticationForm):
@@ -30,4 +31,12 @@ class Site(admin.AdminSite):
     index_template = "users/admin_index.html"
 
     def index(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
-        return super().index(request, {"days": services.daily_counts(), **(extra_context or {})})
+        lines = bill.bill()
+        days = bill.by_day(lines)
+        shown = {
+            "days": services.daily_counts(),
+            "bill": lines,
+            "bill_days": days,
+            "bill_most": max((day.sent for day in days), default=0),
+        }
+        return super().index(request, {**shown, **(extra_context or {})})

@@ -1,15 +1,18 @@
 """The admin site: a password opens it, lists show phones masked, and what it changes holds at once."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth import forms
+from django.db.models.functions import Now
 from django.test import Client
 
 from tests.support.people import ALICE, BOB
 from users import services, tokens
 from users.models import AddressFailure, Challenge, Session, User
 from users.rates import parse
+from users.services import bill
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
@@ -179,3 +182,19 @@ def test_a_user_keeps_number_and_code_and_is_not_deleted(admin, alice):
     assert User.objects.filter(id=alice.id, phone=ALICE, invite_code=alice.invite_code).exists()
     assert admin.post(f"{page}delete/", {"post": "yes"}).status_code == 403
     assert admin.get("/admin/users/user/add/").status_code == 403
+
+
+def test_the_first_page_shows_what_messages_cost_by_region_and_day(admin, browser):
+    for phone, used in ((ALICE, True), (BOB, False), ("+447911123456", False)):
+        sent = services.request_code(phone=phone, client=browser)
+        Challenge.objects.filter(id=sent.challenge).update(cost="3.5", used_at=Now() if used else None)
+    Challenge.objects.exclude(region="RU").update(region="GB", cost=None)
+    lines = bill.bill()
+    shown = [(line.region, line.sent, line.used, line.wasted, line.spent, line.spent_in_vain) for line in lines]
+    assert shown == [("GB", 1, 0, 1, 0, 0), ("RU", 2, 1, 1, 7, Decimal("3.5"))]
+    [day] = bill.by_day(lines)
+    assert (day.sent, day.used, day.spent, day.spent_in_vain) == (3, 1, 7, Decimal("3.5"))
+    page = admin.get("/admin/").content.decode()
+    assert '<rect class="sent" width="300" height="12"/><rect class="used" width="100" height="12"/>' in page
+    assert "<td>2</td><td>1</td><td>1</td><td>7.00<br><small>unused 3.50</small></td>" in page
+    assert "<td>1</td><td>0</td><td>1</td><td>–</td>" in page

@@ -1,0 +1,38 @@
+"""What deploy/ holds for Prometheus and Grafana asks for metrics that there are, and is explained."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from project import metrics
+from project.env import ROOT
+
+NAMES = {
+    *(f"{name}_total" for name in (*metrics._CODES, *metrics._COUNTERS, "zovi_guard_decisions")),
+    *metrics._GAUGES,
+}
+
+
+@pytest.mark.parametrize("file", ["alerts.yml", "grafana.json"])
+def test_it_asks_for_metrics_that_there_are(file):
+    asked = set(re.findall(r"zovi_[a-z_]+", (ROOT / "deploy" / file).read_text()))
+    assert len(asked) >= 5
+    assert asked <= NAMES
+
+
+def test_every_rule_is_explained():
+    [group] = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())["groups"]
+    documented = (ROOT / "docs" / "operations.md").read_text()
+    assert len(group["rules"]) == 5
+    for rule in group["rules"]:
+        assert set(rule) >= {"alert", "expr", "labels", "annotations"}
+        assert f"`{rule['alert']}`" in documented
+
+
+def test_the_dashboard_has_panels_with_a_question_each():
+    dashboard = json.loads((ROOT / "deploy" / "grafana.json").read_text())
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels) == 8
+    assert all(target["expr"] for panel in panels for target in panel["targets"])
