@@ -45,3 +45,11 @@ class Node:
 
     def refused(self, issued: list[str]) -> list[str]:
         return json.loads(self.process.communicate("\n".join(issued))[0])
+
+
+def refused_by_npm(deliveries: list[tuple[dict[str, str], bytes]], secret: str) -> list[str]:
+    """Why, for each delivery that npm's standardwebhooks does not take."""
+    lines = [json.dumps({"secret": secret, "headers": headers, "body": body.decode()}) for headers, body in deliveries]
+    command = [needs.program("node", "npm ci --prefix npm"), str(env.ROOT / "npm" / "verify_webhooks.mjs")]
+    done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
