@@ -3,7 +3,7 @@
 import graphene
 
 from schema import types
-from users import services
+from users import models, services
 
 
 class Mutation(graphene.ObjectType):
@@ -42,6 +42,13 @@ class Mutation(graphene.ObjectType):
         types.EndSession,
         description="Sign one of your clients out: its tokens are refused from its next request on. Needs a token.",
         id=graphene.ID(required=True, description="From `sessions`."),
+    )
+    change_phone = graphene.Field(
+        types.ChangePhone,
+        description="Change your number for the one the code was sent to: `requestCode` first. You must have signed in "
+        "within the last ten minutes; your other sessions end, and the old number is told. Needs a token.",
+        code=graphene.String(required=True, description="The code from the message."),
+        challenge=graphene.String(description="From `requestCode`. Default: the cookie."),
     )
     delete_account = graphene.Field(
         types.DeleteAccount,
@@ -83,6 +90,13 @@ class Mutation(graphene.ObjectType):
     def resolve_end_session(root, info, id: str) -> bool:
         services.end_session(user=info.context.user, session_id=id)
         return True
+
+    @staticmethod
+    def resolve_change_phone(root, info, code: str, challenge: str | None = None) -> models.User:
+        context = info.context
+        return services.change_phone(
+            user=context.user, code=code, challenge=context.challenge(challenge), client=context.client
+        )
 
     @staticmethod
     def resolve_delete_account(root, info, code: str, challenge: str | None = None) -> bool:

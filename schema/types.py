@@ -270,6 +270,16 @@ class ActivateInvite(graphene.ObjectType):
         return activated.inviter_phone
 
 
+class ChangePhone(graphene.ObjectType):
+    """The account has another number."""
+
+    me = graphene.Field(User, description="You, with the new `phoneNumber`.")
+
+    @staticmethod
+    def resolve_me(user: models.User, info) -> Me:
+        return Me(user)
+
+
 class DeleteAccount(graphene.ObjectType):
     """The account is gone, and its number with it."""
 

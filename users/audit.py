@@ -63,6 +63,14 @@ def account_deleted(user_id: object) -> None:
     _log("account_deleted", user=str(user_id))
 
 
+def phone_changed(user_id: object) -> None:
+    _log("phone_changed", user=str(user_id))
+
+
+def notice_not_sent(user_id: object, why: str) -> None:
+    _log("notice_not_sent", logging.WARNING, user=str(user_id), why=why)
+
+
 def limit_reached(limit: str, *, by_everybody: bool) -> None:
     """A limit on everybody together is an alarm: either an attack or a setting that is too low."""
     _log("limit_reached", logging.ERROR if by_everybody else logging.INFO, limit=limit, alarm=by_everybody)

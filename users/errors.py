@@ -138,6 +138,13 @@ class NotYourPhone(Forbidden):
     detail = _("This is not the phone number you signed in with.")
 
 
+class RecentSignInRequired(Forbidden):
+    """So that a phone left unlocked, or a token somebody stole, is not enough to take an account over."""
+
+    code = "recent_sign_in_required"
+    detail = _("For this you must have signed in within the last ten minutes. Sign in again.")
+
+
 class AccountDisabled(Forbidden):
     code = "account_disabled"
     detail = _("This account has been switched off.")
@@ -152,6 +159,12 @@ class NotFound(DomainError):
 class InviteNotFound(NotFound):
     code = "invite_not_found"
     detail = _("Nobody has this invite code.")
+
+
+class PhoneTaken(DomainError):
+    code = "phone_taken"
+    status = 409
+    detail = _("This number belongs to another account.")
 
 
 class InviteAlreadyActivated(DomainError):

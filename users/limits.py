@@ -310,10 +310,10 @@ def forgive(failure: AddressFailure) -> None:
 
 
 @contextmanager
-def locked_phone(phone_key: str) -> Iterator[None]:
-    """A transaction during which nobody sends to that phone or tries its codes."""
+def locked_phones(*phone_keys: str) -> Iterator[None]:
+    """A transaction during which nobody sends to those phones or tries their codes."""
     with transaction.atomic():
-        prepared.first_row(_LOCK_EACH, keys=[f"phone {phone_key}"])
+        prepared.first_row(_LOCK_EACH, keys=[f"phone {phone_key}" for phone_key in sorted(phone_keys)])
         yield
 
 

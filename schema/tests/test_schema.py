@@ -47,6 +47,7 @@ def test_the_schema_is_the_one_that_was_promised():
             "refreshToken: RefreshToken",
             "logout: Logout",
             "endSession: EndSession",
+            "changePhone: ChangePhone",
             "deleteAccount: DeleteAccount",
         ],
     }

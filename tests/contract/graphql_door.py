@@ -99,6 +99,12 @@ class GraphQLDoor:
     def end_session(self, session_id) -> Answer:
         return self._run("mutation($id: ID!) { endSession(id: $id) { ok } }", id=session_id)
 
+    def request_code_for_change(self, phone) -> Answer:
+        return self.request_code(phone)
+
+    def change_phone(self, code) -> Answer:
+        return self._run(f"mutation($code: String!) {{ changePhone(code: $code) {{ me {{ {USER} }} }} }}", code=code)
+
     def delete_account(self, code, challenge=None) -> Answer:
         return self._run(
             "mutation($code: String!, $challenge: String) { deleteAccount(code: $code, challenge: $challenge) { ok } }",

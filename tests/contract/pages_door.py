@@ -27,7 +27,21 @@ class PagesDoor:
             response = self.client.post("/send-code/", {"phone": phone})
         if response.status_code != 302:
             return _refusal(response)
-        html = self._read("/verify-code/")
+        return self._awaited("/verify-code/")
+
+    def request_code_for_change(self, phone) -> Answer:
+        """Here the page for it is another one, for those who are signed in."""
+        response = self.client.post("/profile/phone/", {"phone": phone})
+        return self._awaited("/profile/phone/code/") if response.status_code == 302 else _refusal(response)
+
+    def change_phone(self, code) -> Answer:
+        response = self.client.post("/profile/phone/code/", {"code": code})
+        if response.status_code != 302:
+            return _refusal(response)
+        return self._profile() if response.headers["Location"] == "/profile/" else _asked_to_sign_in()
+
+    def _awaited(self, address) -> Answer:
+        html = self._read(address)
         message = _find(r'<aside class="sms".*?<p>([^<]*)</p>\s*</aside>', html)
         return Answer(
             said={

@@ -62,6 +62,13 @@ class RESTDoor:
         url = f"/api/users/me/sessions/{session_id}/"
         return _answer(self.client.delete(url, headers=headers(self.token)))
 
+    def request_code_for_change(self, phone) -> Answer:
+        return self.request_code(phone)
+
+    def change_phone(self, code) -> Answer:
+        url = "/api/users/me/phone/"
+        return _answer(self.client.put(url, {"otp": code}, "application/json", headers=headers(self.token)))
+
     def delete_account(self, code, challenge=None) -> Answer:
         return self._post("me/delete/", otp=code, challenge=challenge)
 

@@ -12,7 +12,7 @@ from tests.contract.graphql_door import GraphQLDoor
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
 from users import services
 from users.errors import InvalidPhone, ServiceUnavailable
-from users.models import Activation, Challenge, Session, User
+from users.models import Activation, Challenge, Message, Session, User
 from users.rates import parse as rates
 from users.sms import gateways
 
@@ -512,3 +512,76 @@ def test_what_nobody_expected_is_server_error_and_is_logged(token_caller, monkey
         answer = token_caller.refresh("whatever")
     assert (answer.refusal, answer.said) == (("server_error", 500), {})
     assert len(caplog.records) == 1
+
+
+# --- Another number ----------------------------------------------------------------------------------------------
+
+NEW = "+79161112233"
+
+
+def change(caller, phone):
+    return caller.change_phone(caller.request_code_for_change(phone)["otp"])
+
+
+def test_the_story_of_a_number_that_changes_hands(new_caller, bob, charlie):
+    here, there, next_owner = new_caller(), new_caller(), new_caller()
+    sign_in(there, ALICE)
+    sign_in(here, ALICE)
+    here.activate_invite(bob.invite_code)
+    before = here.me()
+    this, other = here.sessions()["items"]
+    assert (this["current"], other["current"]) == (True, False)
+    here.end_session(other["id"])
+    assert there.me().status == 401
+
+    sign_in(there, ALICE)
+    changed = change(here, NEW)
+    assert changed.refusal == (None, 200)
+    assert (changed["phone"], changed["invite_code"]) == (NEW, before["invite_code"])
+    assert changed["activated_invite_code"] == bob.invite_code
+    assert here.me()["phone"] == NEW
+    assert there.me().status == 401
+    assert "has been changed" in Message.objects.newest_to(ALICE)
+
+    assert sign_in(there, NEW)["is_new_user"] is False
+    assert there.me()["invite_code"] == before["invite_code"]
+
+    assert sign_in(next_owner, ALICE)["is_new_user"] is True
+    theirs = next_owner.me()
+    assert theirs["invite_code"] != before["invite_code"]
+    assert (theirs["activated_invite_code"], theirs["referrals"]) == (None, [])
+    if next_owner.has_tokens:  # the page says so, and has no form to enter a code
+        assert next_owner.activate_invite(charlie.invite_code).refusal == ("invite_already_activated", 409)
+    assert Activation.objects.get().invitee.phone == NEW
+
+
+def test_a_number_that_is_somebodys_is_phone_taken_and_only_the_right_code_says_so(caller, bob):
+    sign_in(caller, ALICE)
+    code = caller.request_code_for_change(BOB)["otp"]
+    refused = caller.change_phone(wrong(code))
+    assert (refused.refusal, refused.said) == (("invalid_code", 400), {"attempts_left": 2})
+    assert caller.change_phone(code).refusal == ("phone_taken", 409)
+    assert caller.me()["phone"] == ALICE
+
+
+def test_a_number_is_changed_by_those_who_signed_in_of_late(caller):
+    sign_in(caller, ALICE)
+    code = caller.request_code_for_change(NEW)["otp"]
+    Session.objects.update(created_at=F("created_at") - timedelta(minutes=11))
+    assert caller.change_phone(code).refusal == ("recent_sign_in_required", 403)
+    assert caller.me()["phone"] == ALICE
+    assert Challenge.objects.order_by("-created_at").first().attempts == 0
+
+
+def test_an_administrators_number_is_changed_elsewhere(caller):
+    sign_in(caller, ALICE)
+    code = caller.request_code_for_change(NEW)["otp"]
+    User.objects.update(is_staff=True)
+    assert caller.change_phone(code).refusal == ("forbidden", 403)
+    assert caller.me()["phone"] == ALICE
+
+
+def test_a_change_needs_somebody_signed_in(new_caller):
+    caller = new_caller()
+    caller.request_code(NEW)
+    assert caller.change_phone("1234").refusal == ("not_authenticated", 401)

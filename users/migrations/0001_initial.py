@@ -27,6 +27,12 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='InvitedNumber',
+            fields=[
+                ('phone_key', models.CharField(max_length=32, primary_key=True, serialize=False)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Message',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -47,7 +53,6 @@ class Migration(migrations.Migration):
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('phone', models.CharField(help_text='E.164, such as +79136740000', max_length=16, null=True, verbose_name='phone')),
-                ('phone_key', models.CharField(editable=False, max_length=32, null=True)),
                 ('invite_code', models.CharField(editable=False, max_length=6, verbose_name='invite code')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('is_staff', models.BooleanField(default=False, verbose_name='may enter the admin site')),
@@ -209,10 +214,6 @@ class Migration(migrations.Migration):
                 'verbose_name': 'session',
                 'verbose_name_plural': 'sessions',
             },
-        ),
-        migrations.AddIndex(
-            model_name='user',
-            index=models.Index(condition=models.Q(('phone_key__isnull', False)), fields=['phone_key'], name='user_who_left'),
         ),
         migrations.AddIndex(
             model_name='user',

@@ -82,9 +82,8 @@ class PhoneField(models.CharField):
 
 class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # None when its owner has left; then the key is what is left of it.
+    # None when its owner has left.
     phone = PhoneField(_("phone"), max_length=16, null=True, help_text=_("E.164, such as +79136740000"))
-    phone_key = models.CharField(max_length=32, null=True, editable=False)
     invite_code = models.CharField(_("invite code"), max_length=6, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may enter the admin site"), default=False)
@@ -99,10 +98,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
-        indexes = [
-            models.Index(fields=["phone_key"], name="user_who_left", condition=Q(phone_key__isnull=False)),
-            models.Index(fields=["created_at"], name="user_by_time"),
-        ]
+        indexes = [models.Index(fields=["created_at"], name="user_by_time")]
         constraints = [
             # Not `unique=True`, with which Django adds an index for LIKE to each.
             models.UniqueConstraint(fields=["phone"], name="user_phone_is_theirs_alone"),

@@ -36,6 +36,18 @@ class Activation(models.Model):
         return f"{self.invitee} ← {self.inviter}"
 
 
+class InvitedNumber(models.Model):
+    """A number whose owner entered an invite code and has given it up since, by leaving or for another one.
+
+    Its key is all that is left of it. Whoever has the number next may enter none: once for ever holds for a number.
+    """
+
+    phone_key = models.CharField(max_length=32, primary_key=True)
+
+    def __str__(self) -> str:
+        return self.phone_key
+
+
 class InviteFailure(models.Model):
     """Somebody entered an invite code that nobody has."""
 

@@ -45,6 +45,12 @@ class SendCodeForm(PageForm):
     )
 
 
+class NewPhoneForm(SendCodeForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["phone"].label = _("Your new phone number")
+
+
 class VerifyCodeForm(PageForm):
     code = TextField(
         label=_("Code from the message"),

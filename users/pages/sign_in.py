@@ -39,6 +39,7 @@ class SendCode(visitor.SignedOutOnly, FormPage):
 class VerifyCode(visitor.SignedOutOnly, FormPage):
     form_class = VerifyCodeForm
     template_name = "users/verify_code.html"
+    steps = {"start": "page_send_code", "verify": "page_verify_code", "resend": "page_resend_code"}
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if _awaited(request) is None:
@@ -60,7 +61,7 @@ class VerifyCode(visitor.SignedOutOnly, FormPage):
         return response
 
     def context(self) -> dict[str, object]:
-        return {"awaited": _awaited(self.request), "pending": invitations.pending(self.request)}
+        return {"awaited": _awaited(self.request), "steps": self.steps, "pending": invitations.pending(self.request)}
 
 
 class ResendCode(VerifyCode):

@@ -189,6 +189,23 @@ delete_me = call(
         *EVERYWHERE,
     ),
 )
+change_phone = call(
+    "changePhone",
+    request=shapes.ChangePhoneRequest,
+    answer=shapes.ProfileAnswer,
+    sends={"otp": "0421", "challenge": _CHALLENGE},
+    gives=PROFILE,
+    refusals=(
+        *WITH_BODY,
+        *WITH_TOKEN,
+        errors.ChallengeRequired,
+        errors.InvalidCode,
+        errors.RecentSignInRequired,
+        errors.PhoneTaken,
+        errors.TooManyAttempts,
+        *EVERYWHERE,
+    ),
+)
 export = call("export", answer=shapes.ExportAnswer, refusals=(*WITH_TOKEN, *EVERYWHERE))
 refs = call(
     "refs",

@@ -42,6 +42,10 @@ class ConfirmRequest(serializers.Serializer):
     challenge = TextField(required=False, help_text="From `send_otp`. Default: the cookie.")
 
 
+class ChangePhoneRequest(ConfirmRequest):
+    otp = OneTimeCodeField(help_text="A fresh code, sent to the new number.")
+
+
 class ReferalRequest(serializers.Serializer):
     activated_invite_code = TextField(help_text="In any case, with spaces and hyphens anywhere, or as the invite link.")
     phone_number = TextField(required=False, help_text="If sent, it must be your own.")

@@ -7,6 +7,7 @@ urlpatterns = [
     path("send_otp/", views.SendOTP.as_view(), name="send_otp"),
     path("auth/", views.Auth.as_view(), name="auth"),
     path("me/", Me.as_view(), name="me"),
+    path("me/phone/", views.MyPhone.as_view(), name="my_phone"),
     path("me/delete/", views.DeleteMe.as_view(), name="delete_me"),
     path("me/export/", views.Export.as_view(), name="export"),
     path("me/refs/", views.Refs.as_view(), name="refs"),

@@ -78,6 +78,24 @@ class DeleteMe(APIView):
         return Response(status=204)
 
 
+class MyPhone(APIView):
+    @openapi.change_phone
+    def put(self, request: Request) -> Response:
+        """Change your number for the one the code was sent to: ask for it with `send_otp` first.
+
+        You must have signed in within the last ten minutes. Your id, code and referrals stay, your other sessions end,
+        and the old number is told.
+        """
+        given = _read(serializers.ChangePhoneRequest, request)
+        user = services.change_phone(
+            user=request.user,
+            code=given["otp"],
+            challenge=callers.challenge_of(request, given.get("challenge")),
+            client=callers.client_of(request),
+        )
+        return Response(serializers.profile(services.profile_of(user=user), _refs_url(request)))
+
+
 class Export(APIView):
     @openapi.export
     def get(self, request: Request) -> StreamingHttpResponse:

@@ -25,6 +25,7 @@ from users.services.events import (
 )
 from users.services.invitations import Invitation, Standing, invitation, noted_invitation
 from users.services.messages import Delivered, inbox
+from users.services.phone_number import change_phone, require_may_change_phone, set_phone, signed_in_recently
 from users.services.referral import (
     ActivatedInvite,
     Profile,
@@ -64,6 +65,7 @@ __all__ = [
     "admitted_password",
     "arrivals",
     "awaited_code",
+    "change_phone",
     "daily_counts",
     "delete_account",
     "end_other_sessions",
@@ -90,8 +92,11 @@ __all__ = [
     "replay_deliveries",
     "replay_events",
     "request_code",
+    "require_may_change_phone",
     "service_of",
     "sessions_of",
+    "set_phone",
+    "signed_in_recently",
     "switch_member",
     "switch_users",
     "user_profile",

@@ -8,9 +8,10 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from users import audit, events, limits, phones, tokens
 from users.errors import InvalidToken
-from users.models import NO_PASSWORD, Activation, Challenge, Message, User
+from users.models import NO_PASSWORD, Activation, Challenge, User
 from users.services import profile_query
 from users.services.arguments import phone_key
+from users.services.phone_number import release
 from users.services.sign_in import confirm_code
 from users.webhooks import EndReason, EventType
 
@@ -84,18 +85,16 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
     """
     confirm_code(user=user, code=code, challenge=challenge)
     key = phone_key(user.phone)
-    with limits.locked_phone(key):
+    with limits.locked_phones(key):
         if not User.objects.select_for_update().filter(id=user.id, phone=user.phone).exists():
             raise InvalidToken()
-        Challenge.objects.filter(phone_key=key).update(phone="", slot=None)
-        Message.objects.filter(phone=user.phone).delete()
+        release(user, key)
         tokens.end_sessions(user.sessions.all(), reason=EndReason.USER_DELETED)
         user.sessions.all().delete()
         user.groups.clear()
         user.user_permissions.clear()
         User.objects.filter(id=user.id).update(
             phone=None,
-            phone_key=key,
             is_active=False,
             is_staff=False,
             is_superuser=False,

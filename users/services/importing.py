@@ -119,9 +119,8 @@ _CHECKS = (
     ),
     _refuse(
         "came_before",
-        f"""NOT is_known AND inviter_code IS NOT NULL AND EXISTS (
-            {_HERE}.phone_key = incoming.phone_key
-            AND EXISTS (SELECT FROM users_activation AS came WHERE came.invitee_id = here.id))""",
+        """NOT is_known AND inviter_code IS NOT NULL AND EXISTS (
+            SELECT FROM users_invitednumber AS gone WHERE gone.phone_key = incoming.phone_key)""",
     ),
 )
 # From those whose inviter is here, or who have none, down to those they invited, and so on: what is not reached hangs

@@ -16,7 +16,7 @@ from users.errors import (
     NotYourPhone,
     OwnInvite,
 )
-from users.models import Activation, User
+from users.models import Activation, InvitedNumber, User
 from users.services import profile_query, slices
 from users.services.arguments import normalise_phone, parse_id, phone_key
 from users.services.profile_query import NOBODY, SLICE
@@ -83,8 +83,6 @@ def activate_invite(*, user: User, invite_code: str, phone: str | None = None) -
     if code == user.invite_code:
         raise OwnInvite()
     inviter = owner_of(code, asked_by=user)
-    if _has_activated_before_leaving(user):
-        raise InviteAlreadyActivated()
     if _activate(user, inviter):
         audit.invite_activated(user.id, inviter.id)
     return ActivatedInvite(inviter.invite_code, phones.mask(inviter.phone))
@@ -100,6 +98,8 @@ def _activate(user: User, inviter: User) -> bool:
             raise InvalidToken()
         earlier = Activation.objects.filter(invitee=user).first()
         if earlier is None:
+            if _is_invited_number(present[user.id].phone):
+                raise InviteAlreadyActivated()
             Activation.objects.create(invitee=user, inviter=inviter)
             told = {"inviter_id": inviter.id, "invitee_id": user.id, "invite_code": inviter.invite_code}
             events.record(EventType.REFERRAL_ACTIVATED, told)
@@ -121,12 +121,12 @@ def owner_of(code: str, *, asked_by: User) -> User:
 
 def may_activate(*, user: User) -> bool:
     """Whether there is any use in asking the user for an invite code."""
-    return not (Activation.objects.filter(invitee=user).exists() or _has_activated_before_leaving(user))
+    return not (Activation.objects.filter(invitee=user).exists() or _is_invited_number(user.phone))
 
 
-def _has_activated_before_leaving(user: User) -> bool:
-    """Once for ever holds for a number, even if its owner leaves in between and comes back."""
-    return Activation.objects.filter(invitee__phone_key=phone_key(user.phone)).exists()
+def _is_invited_number(phone: str) -> bool:
+    """Once for ever holds for a number, even if its owner gives it up and another account has it."""
+    return InvitedNumber.objects.filter(phone_key=phone_key(phone)).exists()
 
 
 def own_profile(*, authorization: str) -> Profile:

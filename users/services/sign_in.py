@@ -113,6 +113,15 @@ def confirm_code(*, user: User, code: str, challenge: str | None) -> None:
     _require_right(sign_in_query.tried_of(row), None, None)
 
 
+def proven_phone(*, code: str, challenge: str | None, client: Client) -> str:
+    """The number, in E.164, whose owner has named the code that was sent to it; the code is spent.
+
+    Raises as `confirm_code` does.
+    """
+    row = _try(code, challenge, claimed=None, address=client.address, then=sign_in_query.SPEND)
+    return _require_right(sign_in_query.tried_of(row), None, client.address).phone
+
+
 def refresh(*, refresh_token: str) -> SignIn:
     """A new pair of tokens for the session of the old one. Raises InvalidToken."""
     session = tokens.rotate(refresh_token)

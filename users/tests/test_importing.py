@@ -8,7 +8,7 @@ from django.db import connection
 
 from tests.support.people import ALICE, BOB, CHARLIE
 from users import codes, services
-from users.models import Activation, User
+from users.models import Activation, InvitedNumber, User
 from users.services.importing import REASONS
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +169,8 @@ def test_time_is_kept_and_the_future_refused(read):
 def test_a_number_that_has_entered_a_code_and_left_enters_no_other(read, alice, bob, settings):
     services.activate_invite(user=bob, invite_code=alice.invite_code)
     key = codes.key_of_phone(BOB, pepper=settings.OTP_PEPPER)
-    User.objects.filter(id=bob.id).update(phone=None, phone_key=key, is_active=False)
+    User.objects.filter(id=bob.id).update(phone=None, is_active=False)
+    InvitedNumber.objects.create(phone_key=key)
     assert refusals(read(f"{BOB},,{alice.invite_code}")) == {2: "came_before"}
     assert "1 new people" in read(f"{BOB},,")
 

@@ -1,0 +1,99 @@
+"""A person's own number: changed for another one, given up, free for its next owner at once."""
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from users import audit, events, limits, sms, tokens
+from users.clients import Client
+from users.errors import DomainError, Forbidden, InvalidToken, PhoneTaken, RecentSignInRequired
+from users.models import Activation, Challenge, InvitedNumber, Message, User
+from users.services.arguments import phone_key
+from users.services.sign_in import proven_phone
+from users.webhooks import EndReason, EventType
+
+RECENT = timedelta(minutes=10)
+
+
+def signed_in_recently(*, user: User) -> bool:
+    return timezone.now() - user.session.created_at <= RECENT
+
+
+def require_may_change_phone(*, user: User) -> None:
+    """Raises Forbidden for administrators, whose numbers only the operator changes, and RecentSignInRequired."""
+    if user.is_staff:
+        raise Forbidden()
+    if not signed_in_recently(user=user):
+        raise RecentSignInRequired()
+
+
+def change_phone(*, user: User, code: str, challenge: str | None, client: Client) -> User:
+    """Move the account to the number the code was sent to. Its id, code and referrals stay; other sessions end.
+
+    The old number is told. Whether the new one is somebody's is said only to whoever has named its code. Raises what
+    `require_may_change_phone` and `proven_phone` raise, PhoneTaken, and InvalidToken when the user has just left or
+    changed their number elsewhere.
+    """
+    require_may_change_phone(user=user)
+    phone = proven_phone(code=code, challenge=challenge, client=client)
+    if phone != user.phone:
+        old = user.phone
+        _move(user, phone, keep=user.session.id)
+        _tell(user, old)
+    return user
+
+
+def set_phone(*, user: User, phone: str) -> User:
+    """The same by the operator, with no code: `phone` is in E.164, and all sessions end. Raises PhoneTaken."""
+    if phone != user.phone:
+        old = user.phone
+        _move(user, phone, keep=None)
+        transaction.on_commit(lambda: _tell(user, old))  # no message while a caller's transaction is open
+    return user
+
+
+def release(user: User, key: str) -> None:
+    """Let the user's number go, in a transaction that holds its lock.
+
+    Codes on their way to it are dead, and its next owner finds nothing of this one's; but they cannot be invited where
+    this one has been.
+    """
+    Challenge.objects.filter(phone_key=key).update(phone="", slot=None)
+    Message.objects.filter(phone=user.phone).delete()
+    if Activation.objects.filter(invitee=user).exists():
+        InvitedNumber.objects.bulk_create([InvitedNumber(phone_key=key)], ignore_conflicts=True)
+
+
+def _move(user: User, phone: str, *, keep: uuid.UUID | None) -> None:
+    """`keep` is the session that does not end."""
+    try:
+        with limits.locked_phones(phone_key(user.phone), phone_key(phone)):
+            _write(user, phone, keep)
+    except IntegrityError:  # somebody registered by another way than a code, whom no lock kept waiting
+        raise PhoneTaken() from None
+    user.refresh_from_db(fields=["phone"])
+    audit.phone_changed(user.id)
+
+
+def _write(user: User, phone: str, keep: uuid.UUID | None) -> None:
+    if not User.objects.select_for_update().filter(id=user.id, phone=user.phone, is_active=True).exists():
+        raise InvalidToken()
+    if User.objects.filter(phone=phone).exists():
+        raise PhoneTaken()
+    release(user, phone_key(user.phone))
+    User.objects.filter(id=user.id).update(phone=phone)
+    tokens.end_sessions(user.sessions.exclude(id=keep), reason=EndReason.PHONE_CHANGED)
+    events.record(EventType.USER_PHONE_CHANGED, {"user_id": user.id})
+
+
+def _tell(user: User, phone: str) -> None:
+    """A number that gets no message, or a gateway that takes none, changes nothing any more."""
+    words = _("%(site)s: the number of your account has been changed. If that was not you, write to us at once.")
+    try:
+        sms.send(sms.Notice(phone, words % {"site": settings.SITE_NAME}))
+    except DomainError as error:
+        audit.notice_not_sent(user.id, error.code)
