@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.other_requests.append(f"{self.command} {self.path}")
         answer(self)
 
-    do_PUT = do_HEAD = do_GET
+    do_PUT = do_HEAD = do_CONNECT = do_GET
 
     def log_message(self, *args):
         pass

@@ -166,6 +166,14 @@ def test_a_gateway_that_speaks_no_tls_is_an_error(gateway, settings, caplog):
     assert outcome(caplog) == {"outcome": "refused", "why": "SSLError", "status": None}
 
 
+def test_a_proxy_that_lets_nothing_through_is_an_error(gateway, settings, monkeypatch, caplog):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{gateway.address}")
+    settings.SMS_URL, gateway.status = "jsons://gateway.example/{phone}", 403
+    refused()
+    assert gateway.other_requests == ["CONNECT gateway.example:443"]
+    assert outcome(caplog)["outcome"] == "refused"
+
+
 # --- What is held meanwhile ----------------------------------------------------------------------------------------
 
 
