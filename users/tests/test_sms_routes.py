@@ -151,7 +151,8 @@ def test_a_way_to_the_recipient_starts(settings, url):
         ("freemobile://user@password/{phone}", "names no gateway"),  # always to its owner
         ("json://gateway.example/sms?to={phone}", "names no gateway"),  # apprise drops what it does not know
         ("json://gateway.example/sms#{phone}", "names no gateway"),
-        ("mailto://user:password@gateway.example/{phone}@sms.example", "names no gateway"),  # nothing bounds it
+        ("mailto://user:password@gmail.com?to=x{phone}@gateway.example", "names no gateway"),  # nothing bounds it
+        ("whapi://token/12{phone}12345", "names no gateway"),  # kept, but as no number it could call
         ("smpp://user:password@gateway.example/15550001111/{phone}", "names no gateway"),
         ("json://gateway.example/{phone} nonsense", "names no gateway"),
         ("ru|json://gateway.example/{phone}", "names no gateway"),
