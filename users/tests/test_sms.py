@@ -81,9 +81,9 @@ def test_a_gateway_that_leaves_us_in_doubt_has_sent_it(gateway, manner, monkeypa
 
 def test_no_more_than_64_kib_of_an_answer_are_read_its_header_among_them(gateway):
     gateway.manner = Pouring(90, piece=b"X: " + b"x" * 60_000 + b"\r\n", in_header=True)
-    with transport.exchange(time.monotonic() + 120) as exchange, transport.Session() as session:
-        with pytest.raises(transport.requests.ConnectionError):
-            session.post(f"http://{gateway.address}/")
+    within, unread = transport.exchange(time.monotonic() + 120), pytest.raises(transport.requests.ConnectionError)
+    with within as exchange, transport.Session() as session, unread:
+        session.post(f"http://{gateway.address}/")
     assert (exchange.room, exchange.status, exchange.is_doubtful) == (0, None, True)
 
 
