@@ -5,12 +5,19 @@ from collections.abc import Callable
 from unittest import mock
 
 import pytest
+from django.utils import translation
 from rest_framework.test import APIClient
 
 from tests.support.people import ALICE, BOB, CHARLIE
 from users.clients import Client
 from users.models import User
 from users.sms import Message, gateways, routes
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> None:
+    """Whatever language a page left on this thread."""
+    translation.deactivate()
 
 
 @pytest.fixture
