@@ -15,7 +15,7 @@ from django.db import connections
 from django.http import HttpResponse
 from django.utils import translation
 
-from project.http import Request, show_error
+from project.http import Request, add_headers, show_error
 from project.lanes import Lane, Turn
 from project.reading import Environ, Gone, environ_of, read_body, require_sound_head
 from users import waiting
@@ -68,6 +68,7 @@ class Bridge:
 
     def _refuse(self, request: Request, error: DomainError) -> HttpResponse:
         response = show_error(request, error)
+        add_headers(response)
         response["Connection"] = "close"
         response["Content-Length"] = str(len(response.content))
         response["Content-Language"] = translation.get_language()
@@ -76,10 +77,11 @@ class Bridge:
         return response
 
     def _headers_of_every_answer(self) -> dict[str, str]:
-        environ = environ_of({"method": "GET", "raw_path": b"/api/", "headers": [(b"host", b"localhost")]})
+        """As /livez has them: it answers by any name and without TLS, where others would refuse or redirect."""
+        environ = environ_of({"method": "GET", "raw_path": b"/livez", "headers": [(b"host", b"localhost")]})
         response = self._application(environ, lambda *_: None)
         response.close()
-        its_own = {"Content-Type", "Content-Length", "Content-Language", "Vary"}
+        its_own = {"Content-Type", "Content-Length", "Content-Language", "Vary", "Cache-Control", "Expires"}
         return {name: value for name, value in response.items() if name not in its_own}
 
     def _lane_for(self, environ: Environ, body: bytes) -> Lane:

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from io import BytesIO
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, transaction
 from django.http import HttpResponse, StreamingHttpResponse
 from gunicorn.config import Config
@@ -179,6 +180,19 @@ def unchunked(body: bytes) -> bytes:
         assert source.readline() == b"\r\n"
     assert source.read() == b"\r\n"
     return whole
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+def test_a_server_starts_without_a_refusal_in_its_log(settings, caplog, is_public):
+    """Whatever names it may be asked by: what its own refusals must carry, an answer that is none tells it."""
+    settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["zovi.example"], is_public
+    with serving(WSGIHandler()) as port:
+        assert caplog.messages == []
+        answer = exchange(port, b"nonsense\r\n\r\n")
+    head = answer.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
+    assert {b"cache-control: no-store", b"x-frame-options: deny", b"x-content-type-options: nosniff"} <= set(head)
+    assert [line.partition(b":")[0] for line in head].count(b"content-security-policy") == 1
+    assert not any(line.startswith(b"expires") for line in head)
 
 
 def test_an_answer_of_unknown_length_comes_in_chunks_or_ends_with_the_connection():
