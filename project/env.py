@@ -11,7 +11,7 @@ from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from environ import Env
 
@@ -242,7 +242,8 @@ def header_names(name: str) -> list[str]:
 
 
 def postgres(url: str) -> dict:
-    """Django's settings for a database URL."""
+    """Django's settings for a database URL. It may name several hosts, of which libpq takes the first that
+    `target_session_attrs` fits, and folders of sockets: postgres://h1,h2:5433/name, postgres://%2Fvar%2Frun/name."""
     form = "DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name"
     if not url.startswith(("postgres://", "postgresql://")):
         refuse(form)
@@ -252,7 +253,7 @@ def postgres(url: str) -> dict:
         refuse(form)
     if not database.get("NAME"):
         refuse(form)
-    return database
+    return database | {"HOST": unquote(database["HOST"])}
 
 
 def is_loopback(host: str) -> bool:

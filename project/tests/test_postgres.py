@@ -1,7 +1,11 @@
+from contextlib import closing
+from urllib.parse import quote
+
 import psycopg2
 import pytest
 from django.db import OperationalError, connection
 
+from project import env
 from users import prepared
 
 
@@ -29,3 +33,22 @@ def test_a_migration_under_a_prepared_statement_costs_its_connection_one_answer(
         connection.close()
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE changing")
+
+
+def test_a_url_may_name_several_hosts_and_the_folder_of_a_socket(tmp_path):
+    """libpq takes the first that answers and may be written to."""
+    ours = connection.settings_dict
+    folder = (ours["HOST"] or ours["OPTIONS"]["host"]).split(",")[-1]
+    hosts = ",".join(quote(host, safe="") for host in (str(tmp_path), folder))
+    url = f"postgres://{ours['USER']}@{hosts}/postgres?target_session_attrs=read-write"
+    read = env.postgres(url)
+    assert read["HOST"] == f"{tmp_path},{folder}"
+    assert read["OPTIONS"] == {"target_session_attrs": "read-write"}
+    given = {"host": read["HOST"], "user": read["USER"], "dbname": read["NAME"], **read["OPTIONS"]}
+    with closing(psycopg2.connect(**given)) as made:
+        assert made.info.host == folder
+
+
+def test_several_hosts_may_have_ports_of_their_own():
+    read = env.postgres("postgres://u:p%40@h1:5433,h2:5434/db")
+    assert (read["HOST"], read["PORT"], read["PASSWORD"]) == ("h1,h2", "5433,5434", "p@")

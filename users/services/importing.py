@@ -20,6 +20,7 @@ from users import codes, phones
 from users.copying import Lines
 from users.errors import DomainError
 from users.models import NO_PASSWORD
+from users.services.arguments import phone_key
 
 REQUIRED = "phone"
 COLUMNS = (REQUIRED, "invite_code", "inviter_code", "created_at")
@@ -284,7 +285,7 @@ def _read(names: list[str], fields: list[str] | str, now: datetime) -> list[str 
         raise _Refused("encoding")
     code = _code(given.get("invite_code", ""), "code")
     phone, is_reachable = _phone(given[REQUIRED], code)
-    key = codes.key_of_phone(phone, pepper=settings.OTP_PEPPER)
+    key = phone_key(phone)
     inviter = _code(given.get("inviter_code", ""), "inviter", code)
     at = _time(given.get("created_at", ""), now, code)
     return [

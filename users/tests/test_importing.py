@@ -168,7 +168,7 @@ def test_time_is_kept_and_the_future_refused(read):
 
 def test_a_number_that_has_entered_a_code_and_left_enters_no_other(read, alice, bob, settings):
     services.activate_invite(user=bob, invite_code=alice.invite_code)
-    key = codes.key_of_phone(BOB, pepper=settings.OTP_PEPPER)
+    key = codes.key_of_phone(BOB, pepper=settings.PHONE_KEY_PEPPER)
     User.objects.filter(id=bob.id).update(phone=None, is_active=False)
     InvitedNumber.objects.create(phone_key=key)
     assert refusals(read(f"{BOB},,{alice.invite_code}")) == {2: "came_before"}
