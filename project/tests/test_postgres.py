@@ -52,3 +52,7 @@ def test_a_url_may_name_several_hosts_and_the_folder_of_a_socket(tmp_path):
 def test_several_hosts_may_have_ports_of_their_own():
     read = env.postgres("postgres://u:p%40@h1:5433,h2:5434/db")
     assert (read["HOST"], read["PORT"], read["PASSWORD"]) == ("h1,h2", "5433,5434", "p@")
+
+
+def test_a_single_folder_of_sockets_is_read_too():
+    assert env.postgres("postgres://u@%2Fvar%2Frun%2Fpostgresql/db")["HOST"] == "/var/run/postgresql"
