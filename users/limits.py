@@ -19,7 +19,7 @@ from django.db import transaction
 
 from users import audit, events, guard, prepared
 from users.errors import CodeRequestedTooSoon, RetryLater, TooManyAttempts, TooManyRequests
-from users.models import LIVE_CHALLENGES, AddressFailure, Challenge, InviteFailure
+from users.models import KEEP_MESSAGE, LIVE_CHALLENGES, AddressFailure, Challenge, InviteFailure
 from users.rates import Rate
 
 HOME_LASTS = timedelta(days=30)
@@ -173,12 +173,12 @@ def take_back(challenge: Challenge) -> None:
     Challenge.objects.filter(id=challenge.id).update(is_sent=False)
 
 
-def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None) -> bool:
+def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None, inbox: str | None = None) -> bool:
     """From now on the challenge takes guesses; it ends the caller's `earlier` one, whoever's phone that was for, and
     the oldest of its own phone when there are more than may be open.
 
-    Both phones are locked first, in the order in which everybody else takes them. False, and nothing is opened, when
-    whoever had the number has left since.
+    Both phones are locked first, in the order in which everybody else takes them. `inbox` is what a demo's phone shows.
+    False, and nothing is opened or shown, when whoever had the number has left since.
     """
     opened = prepared.first_row(
         """SELECT pg_advisory_xact_lock(hashtextextended('phone ' || phone_key, 0)) FROM (
@@ -193,7 +193,10 @@ def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None) -> bool:
                expires_at = statement_timestamp() + make_interval(secs => %(ttl)s),
                slot = (SELECT min(slot) FROM generate_series(0, %(others)s) AS slot WHERE slot NOT IN (
                    SELECT slot FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL))
-           WHERE id = %(id)s::uuid AND phone <> '' RETURNING id""",
+           WHERE id = %(id)s::uuid AND phone <> ''""",
+        *(KEEP_MESSAGE if inbox is not None else ()),
+        "SELECT id FROM users_challenge WHERE id = %(id)s::uuid AND slot IS NOT NULL",
+        text=inbox,
         id=challenge.id,
         phone_key=challenge.phone_key,
         code_hash=challenge.code_hash,

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
@@ -25,6 +26,10 @@ class Phone:
 
     e164: str
     number: PhoneNumber
+
+    @cached_property
+    def region(self) -> str | None:
+        return phonenumbers.region_code_for_number(self.number)
 
 
 def read(raw: str, *, default_region: str) -> Phone:
@@ -57,10 +62,9 @@ def require_reachable(phone: Phone, *, allowed_regions: Collection[str], allowed
     number = phone.number
     if not phonenumbers.is_valid_number(number):
         raise InvalidPhone()
-    region = phonenumbers.region_code_for_number(number)
-    if allowed_types and region == REGION_CODE_FOR_NON_GEO_ENTITY:
+    if allowed_types and phone.region == REGION_CODE_FOR_NON_GEO_ENTITY:
         raise PhoneNotMobile()
-    if allowed_regions and region not in allowed_regions:
+    if allowed_regions and phone.region not in allowed_regions:
         raise RegionNotAllowed()
     if allowed_types and not _types_of(number) & set(allowed_types):
         raise PhoneNotMobile()

@@ -2,12 +2,13 @@
 
 from users.models.challenges import LIVE_CHALLENGES, AddressFailure, Challenge, CodeFailure, GuardDecision
 from users.models.events import Delivery, Event, GoneEndpoint
-from users.models.messages import Message
+from users.models.messages import KEEP_MESSAGE, Message
 from users.models.people import NO_PASSWORD, PhoneField, User
 from users.models.referrals import Activation, InvitedNumber, InviteFailure
 from users.models.sessions import Session
 
 __all__ = [
+    "KEEP_MESSAGE",
     "LIVE_CHALLENGES",
     "NO_PASSWORD",
     "Activation",

@@ -6,6 +6,13 @@ from django.utils.translation import gettext_lazy as _
 
 MESSAGES_KEPT = 50
 
+# For whoever has more to write in the same round trip: the newest message of `phone`, once its challenge is open.
+KEEP_MESSAGE = (
+    """INSERT INTO users_message (phone, text)
+       SELECT phone, %(text)s FROM users_challenge WHERE id = %(id)s::uuid AND slot IS NOT NULL""",
+    f"DELETE FROM users_message WHERE id <= (SELECT max(id) FROM users_message) - {MESSAGES_KEPT}",  # noqa: S608
+)
+
 
 class MessageManager(models.Manager["Message"]):
     def deliver(self, phone: str, text: str) -> None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from users import audit, codes, events, limits, phones, sms, tokens
 from users.clients import Client
 from users.errors import AccountDisabled, ChallengeRequired, DomainError, InvalidCode
-from users.models import Challenge, Message, Session, User
+from users.models import Challenge, Session, User
 from users.services import sign_in_query
 from users.services.arguments import parse_id, phone_key, read_phone
 from users.webhooks import EventType
@@ -47,8 +47,17 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
     sent = _challenge_for(recipient, client)
     admission = limits.admit_send(sent)
     code = codes.new_one_time_code(admission.digits)
+    message = sms.Message(
+        sent.phone,
+        code,
+        str(sent.id),
+        host=client.host,
+        attempt=0 if settings.DEMO else admission.in_vain,
+        region=recipient.region,
+        is_kept=True,
+    )
     try:
-        delivered = sms.send(_message(sent, code, client, admission))
+        delivered = sms.send(message)
     except DomainError as error:
         limits.take_back(sent)  # the phone's budget is whole, and the earlier code still holds
         audit.code_not_sent(recipient, client.address, error.code)
@@ -56,10 +65,7 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
     code = delivered.code or code  # a provider may have chosen another
     sent.code_hash, sent.told_digits = _hash(code, sent.id), admission.told_digits
     sent.route, sent.channel, sent.cost = delivered.route, delivered.channel, delivered.cost
-    if not limits.open_challenge(sent, earlier=parse_id(challenge)):
-        Message.objects.filter(
-            phone=sent.phone
-        ).delete()  # they left meanwhile: the code is dead, and so is its message
+    limits.open_challenge(sent, earlier=parse_id(challenge), inbox=message.text if settings.DEMO else None)
     audit.code_sent(recipient, client.address)
     return SentCode(
         phone=sent.phone,
@@ -149,12 +155,6 @@ def _challenge_for(phone: phones.Phone, client: Client) -> Challenge:
         address=client.address,
         network=client.network or None,
         region=phones.region_of(phone),
-    )
-
-
-def _message(challenge: Challenge, code: str, client: Client, admission: limits.Admission) -> sms.Message:
-    return sms.Message(
-        challenge.phone, code, str(challenge.id), host=client.host, attempt=0 if settings.DEMO else admission.in_vain
     )
 
 

@@ -88,7 +88,7 @@ def _cost(answer: Answer, message: AnyMessage) -> Decimal | None:
 
 def list_price(message: AnyMessage) -> Decimal | None:
     """What SMS_COST says of it; None where that names neither its region nor all."""
-    return texts.cost(message.text, routes.region_of(message.phone))
+    return texts.cost(message.text, routes.region_of(message))
 
 
 def _wait(answer: Answer) -> int:

@@ -50,7 +50,8 @@ class Answer:
 
 def simulate(message: AnyMessage) -> Answer:
     waiting.sleep(random.uniform(*settings.SMS_SIMULATED_DELAY))
-    InboxMessage.objects.deliver(message.phone, message.text)
+    if not message.is_kept:
+        InboxMessage.objects.deliver(message.phone, message.text)
     return Answer(Outcome.SENT)
 
 

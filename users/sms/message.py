@@ -13,7 +13,11 @@ from users.sms import texts
 
 @dataclass(frozen=True)
 class Message:
-    """`attempt` is 0 for the first code and one more for each resend. `ttl` in seconds; `host` is the request's own."""
+    """`attempt` is 0 for the first code and one more for each resend. `ttl` in seconds; `host` is the request's own.
+
+    `region` is the phone's, where it is known already. `is_kept` says that whoever sends this keeps a demo's copy for
+    the inbox themselves, with what else they write.
+    """
 
     phone: str = field(repr=False)
     code: str = field(repr=False)
@@ -22,6 +26,8 @@ class Message:
     attempt: int = 0
     language: str = field(default_factory=lambda: get_language() or settings.LANGUAGE_CODE)
     ttl: int = field(default_factory=lambda: settings.OTP_TTL)
+    region: str | None = None
+    is_kept: bool = False
 
     @property
     def digits(self) -> int:
@@ -51,6 +57,8 @@ class Notice:
     language: str = field(default_factory=lambda: get_language() or settings.LANGUAGE_CODE)
     name: str = field(default_factory=lambda: f"msg_{uuid.uuid4()}")
     attempt = 0
+    region = None
+    is_kept = False
     code = ""
     digits = 0
 

@@ -49,13 +49,14 @@ def all_of_them() -> tuple[Route, ...]:
 
 def for_message(message: AnyMessage) -> list[Route]:
     """Those that serve the phone's region, in the order they are asked: a resend begins one further."""
-    serving = [route for route in all_of_them() if route.serves(region_of(message.phone))]
+    region = region_of(message)
+    serving = [route for route in all_of_them() if route.serves(region)]
     first = message.attempt % len(serving) if serving else 0
     return serving[first:] + serving[:first]
 
 
-def region_of(phone: str) -> str | None:
-    return phonenumbers.region_code_for_number(phonenumbers.parse(phone))
+def region_of(message: AnyMessage) -> str | None:
+    return message.region or phonenumbers.region_code_for_number(phonenumbers.parse(message.phone))
 
 
 def require_routes() -> None:
