@@ -2,13 +2,14 @@
 """Django's command line. Alone among the entrances it assumes a demo when nothing says otherwise."""
 
 import os
+import shlex
 import sys
 
 try:
     from project import env, localdb
 except ModuleNotFoundError as error:
     sys.exit(
-        f'zovi: no module named {error.name} for {sys.executable}: `make manage ARGS="{" ".join(sys.argv[1:])}"` uses'
+        f'zovi: no module named {error.name} for {sys.executable}: `make manage ARGS="{shlex.join(sys.argv[1:])}"` uses'
         " the virtual environment that `make run` has made; elsewhere, pip install -r requirements.txt"
     )
 

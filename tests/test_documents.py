@@ -31,6 +31,14 @@ def test_make_help_and_the_documents_agree_on_the_commands():
         assert named - known == set(), document.name
 
 
+@pytest.mark.parametrize("document", sorted(env.ROOT.glob("docs/*.md")), ids=lambda path: path.name)
+def test_a_command_of_a_guide_finds_the_requirements(document):
+    """Only the README tells of a Python that has them; the server of docs/deploy.md has its own in one folder."""
+    text = document.read_text()
+    assert re.findall(r"(?m)^python3? manage\.py .*", text) == []
+    assert set(re.findall(r"(/[\w/]+)/\.venv/bin/python", text)) <= {"/srv/zovi"}
+
+
 @pytest.mark.parametrize("name", ["README.md", "README.ru.md"])
 def test_the_readme_shows_what_was_measured(name):
     def figures(text: str) -> list[tuple[str, ...]]:

@@ -169,13 +169,14 @@ def test_the_commands_of_the_documents_work_as_they_are_written(clone):
 
 def test_a_python_without_the_requirements_is_told_what_to_type(clone):
     bare = (
-        "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p]; sys.argv = ['manage.py', 'migrate']"
+        "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p];"
+        " sys.argv = ['manage.py', 'changepassword', '8 (913) 674-00-00']"
     )
     done = clone.run(f'"{sys.executable}" -c "{bare}; import runpy; runpy.run_path(\'manage.py\')"')
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("zovi: no module named ")
-    assert '`make manage ARGS="migrate"`' in line
+    assert """`make manage ARGS="changepassword '8 (913) 674-00-00'"`""" in line
 
 
 @pytest.mark.parametrize("unreadable", ["SMS_ULR=x\n", "SMS_URL json://x/{phone}\n"])
