@@ -20,7 +20,7 @@ def signed_in(door, phone):
 
 @pytest.mark.row("R3")
 def test_a_million_invite_codes_have_no_bias(figure):
-    drawn = [codes.draw_invite_code() for _ in range(1_000_000)]
+    drawn = [codes.new_invite_code() for _ in range(1_000_000)]
     expected = len(drawn) / len(codes.INVITE_ALPHABET)
     for place in range(codes.INVITE_LENGTH):
         counts = Counter(code[place] for code in drawn)
@@ -94,7 +94,7 @@ def test_a_body_cannot_say_who_acts_nor_set_what_it_should_not(alice, bob, charl
 @pytest.mark.row("R6")
 def test_a_hundred_guessed_invite_codes_through_all_doors_are_ten_compared(alice, figure):
     callers = [signed_in(door, BOB) for door in DOORS]
-    guesses = iter(codes.draw_invite_code() for _ in range(200))
+    guesses = iter(codes.new_invite_code() for _ in range(200))
     answers = [callers[number % len(callers)].activate_invite(next(guesses)).code for number in range(100)]
     assert Counter(answers) == {"invite_not_found": 10, "too_many_attempts": 90}
     assert InviteFailure.objects.count() == 10

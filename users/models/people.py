@@ -30,9 +30,9 @@ class UserManager(BaseUserManager["User"]):
         locked = self.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
         return {user.id: user for user in locked if user.is_active}
 
-    def draw(self, phone: str) -> "User":
+    def new(self, phone: str) -> "User":
         """Somebody new, with an invite code of their own. Not saved yet."""
-        return self.model(phone=phone, invite_code=codes.draw_invite_code(), password=NO_PASSWORD)
+        return self.model(phone=phone, invite_code=codes.new_invite_code(), password=NO_PASSWORD)
 
     def get_or_register(self, phone: str) -> tuple["User", bool]:
         """The user of that number, and whether this call created it. Any number of calls may race."""
@@ -40,10 +40,10 @@ class UserManager(BaseUserManager["User"]):
             user = self.filter(phone=phone).first()
             if user:
                 return user, False
-            drawn = self.draw(phone)
-            # A conflict is either the phone (then it is found above) or the invite code (then another is drawn).
-            self.bulk_create([drawn], ignore_conflicts=True)
-            user = self.filter(id=drawn.id).first()
+            newcomer = self.new(phone)
+            # A conflict is either the phone (then it is found above) or the invite code (then another is generated).
+            self.bulk_create([newcomer], ignore_conflicts=True)
+            user = self.filter(id=newcomer.id).first()
             if user:
                 return user, True
 

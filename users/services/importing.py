@@ -291,7 +291,7 @@ def _read(names: list[str], fields: list[str] | str, now: datetime) -> list[str 
     return [
         phone,
         key,
-        code or codes.draw_invite_code(),
+        code or codes.new_invite_code(),
         "f" if code else "t",
         inviter,
         at,
@@ -350,7 +350,7 @@ def _redraw(cursor: Any) -> None:
         taken = cursor.fetchall()
         if not taken:
             return
-        drawn = [(codes.draw_invite_code(), line) for (line,) in taken]
+        drawn = [(codes.new_invite_code(), line) for (line,) in taken]
         cursor.executemany("UPDATE incoming SET invite_code = %s WHERE line = %s", drawn)
 
 

@@ -84,7 +84,7 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
     ChallengeRequired, InvalidCode, TooManyAttempts, AccountDisabled.
     """
     claimed = read_phone(phone) if phone else None
-    new_user, new_session = User.objects.draw(""), tokens.new_session(client)
+    new_user, new_session = User.objects.new(""), tokens.new_session(client)
     row = _try(
         code,
         challenge,

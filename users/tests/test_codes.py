@@ -32,7 +32,7 @@ def test_six_digits_are_drawn_when_asked():
 
 def test_invite_codes_are_uniform_over_their_alphabet():
     assert len(codes.INVITE_ALPHABET) == 31
-    drawn = [codes.draw_invite_code() for _ in range(20_000)]
+    drawn = [codes.new_invite_code() for _ in range(20_000)]
     assert {len(code) for code in drawn} == {6}
     counts = Counter("".join(drawn))
     assert set(counts) == set(codes.INVITE_ALPHABET)

@@ -70,7 +70,7 @@ def test_a_sign_in_that_is_refused_is_not_told(alice, browser):
 def test_registrations_that_collide_are_told_all_the_same(alice, browser, monkeypatch):
     """The drawn invite code is somebody's already, so the one statement registers nobody."""
     drawn = iter([alice.invite_code, "K7WQ2M"])
-    monkeypatch.setattr(codes, "draw_invite_code", lambda: next(drawn))
+    monkeypatch.setattr(codes, "new_invite_code", lambda: next(drawn))
     entered = sign_in(browser, BOB)
     user = str(entered.user.id)
     assert told() == [

@@ -177,7 +177,7 @@ def test_a_number_that_has_entered_a_code_and_left_enters_no_other(read, alice, 
 
 def test_a_code_we_draw_is_nobodys(read, alice, monkeypatch):
     drawn = iter([alice.invite_code, "BBBBBB", "BBBBBB", "CCCCCC", "DDDDDD", "EEEEEE"])
-    monkeypatch.setattr(codes, "draw_invite_code", lambda: next(drawn))
+    monkeypatch.setattr(codes, "new_invite_code", lambda: next(drawn))
     read(f"{BOB},,", f"{CHARLIE},,", f"{DAVE},BBBBBB,")
     assert User.objects.get(phone=DAVE).invite_code == "BBBBBB"
     assert len(set(User.objects.values_list("invite_code", flat=True))) == 4

@@ -264,7 +264,7 @@ def bytes_of(value):
 
 def test_a_newcomer_whose_invite_code_is_taken_draws_another(browser, monkeypatch, alice):
     drawn = iter([alice.invite_code, alice.invite_code, "ZZZ999"])
-    monkeypatch.setattr(codes, "draw_invite_code", lambda: next(drawn))
+    monkeypatch.setattr(codes, "new_invite_code", lambda: next(drawn))
 
     signed_in = sign_in(BOB, browser)
 
