@@ -65,6 +65,26 @@ def test_the_person_sees_that_a_message_is_being_sent_and_sends_one(live_server,
     assert visit.complaints == []
 
 
+def test_a_whole_code_sends_its_form_once_and_says_so(live_server, visit):
+    page = visit.page
+    page.goto(f"{live_server.url}/send-code/")
+    zovi.ask_for_code(page, ALICE)
+    typed = wrong(zovi.code_on_the_page(page))
+    with page.expect_navigation():
+        seen = page.evaluate(
+            """typed => {
+                const code = document.getElementById("id_code"), button = code.form.querySelector("button");
+                code.value = typed;
+                code.dispatchEvent(new Event("input", {bubbles: true}));
+                code.form.requestSubmit();
+                return [button.ariaBusy, button.textContent];
+            }""",
+            typed,
+        )
+    assert seen == ["true", "Checking…"]
+    assert Challenge.objects.get().attempts == 1
+
+
 def test_back_and_refresh_send_nothing(live_server, visit):
     page = visit.page
     page.goto(f"{live_server.url}/")
@@ -81,6 +101,7 @@ def test_back_and_refresh_send_nothing(live_server, visit):
 STOPS = {  # while a page is on its way Chromium lets nobody look into the one that is there: it must do so by itself
     "escape": "dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'}))",
     "the button beside the address": "stop()",
+    "going on in the form": "button.form.querySelector('input').dispatchEvent(new Event('input', {bubbles: true}))",
 }
 
 

@@ -62,15 +62,17 @@ for (const form of all("form[data-busy]")) {
     return undefined;
   });
 }
+// Stopped by Escape, by the button beside the address where the browser tells, or else by going on in the form.
 addEventListener("keydown", (event) => { if (event.key === "Escape") waiting(); });
-// The button beside the address stops a page too, and browsers that know this interface tell.
+addEventListener("input", () => waiting(), true); // before a whole code sends its form
 globalThis.navigation?.addEventListener("navigate", (event) => {
   if (!event.hashChange) event.signal.addEventListener("abort", () => waiting());
 });
 // Going back may bring a page as it was left; its seconds and its forms are of the past.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-// Which of a text's numbers is the code of so many digits; 0: of a number that nobody tells. Arabic, Persian and full-width digits end in their value.
+// Which of a text's numbers is the code of so many digits; 0: of a number that nobody tells.
+// Arabic, Persian and full-width digits end in their value.
 function codeIn(text, digits) {
   const plain = text.replace(/[٠-٩۰-۹０-９]/g, (digit) => digit.charCodeAt(0) & 15);
   const named = plain.match(/@\S+ #(\d+)\s*$/); // by a message's last line, which is for browsers
