@@ -119,7 +119,7 @@ def _verified(token: str, kids: tuple[str, ...]) -> dict:
 
     `kids` are those of the keys accepted now: with one of them gone, nothing it signed is remembered.
     """
-    kid = jwt.get_unverified_header(token).get("kid")
+    kid = _kid_in(token.partition(".")[0])
     if kid not in kids:
         raise jwt.InvalidSignatureError("signed with another key")
     claims = jwt.decode(
@@ -133,6 +133,12 @@ def _verified(token: str, kids: tuple[str, ...]) -> dict:
     if claims["typ"] != TOKEN_TYPE or not isinstance(claims["sid"], str):
         raise jwt.InvalidTokenError("not an access token of ours")
     return claims
+
+
+@lru_cache(maxsize=16)
+def _kid_in(header: str) -> str | None:
+    """Of a token's first part, which all tokens of a key have in common."""
+    return jwt.get_unverified_header(f"{header}.e30.").get("kid")
 
 
 def session_named_by(claims: dict) -> tuple[str, str]:
