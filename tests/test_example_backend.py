@@ -38,7 +38,7 @@ class Backend:
 
     def answers(self) -> bool:
         with suppress(requests.ConnectionError):
-            return requests.get(f"{self.url}/me", timeout=20).status_code == 401
+            return requests.get(f"{self.url}/me", timeout=120).status_code == 401
         return False
 
     def kill(self) -> None:
@@ -79,7 +79,9 @@ def kill_instance(zovi: Zovi) -> None:
 
 def service(zovi: Zovi, method: str, path: str, **body) -> dict:
     headers = {"Authorization": f"Service {KEY}"}
-    answer = requests.request(method, f"{zovi.base}/api/service/{path}", headers=headers, json=body or None, timeout=20)
+    answer = requests.request(
+        method, f"{zovi.base}/api/service/{path}", headers=headers, json=body or None, timeout=120
+    )
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -145,5 +147,5 @@ def test_the_backend_ends_up_with_our_table_whoever_is_killed_in_between(tmp_pat
         undelivered = "SELECT count(*) FROM users_delivery WHERE next_attempt_at <= now() + interval '1 minute'"
         wait_until(lambda: live.query(second, undelivered) == [(0,)], DEADLINE)
         assert backend.rewards() == [(me["id"], 18)]
-        shown = requests.get(f"{backend.url}/me", headers=alice.headers, timeout=20)
+        shown = requests.get(f"{backend.url}/me", headers=alice.headers, timeout=120)
         assert (shown.status_code, shown.json()) == (200, {"id": me["id"], "rewards": 18})

@@ -82,7 +82,7 @@ def test_a_token_is_checked_elsewhere_as_the_readme_says(zovi, tmp_path):
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     finally:
         script.unlink()
-    me = requests.get(f"{zovi.base}/api/users/me/", headers={"Authorization": f"Bearer {token}"}, timeout=20)
+    me = requests.get(f"{zovi.base}/api/users/me/", headers={"Authorization": f"Bearer {token}"}, timeout=120)
     assert names["user_id"] == said == me.json()["id"]
 
 

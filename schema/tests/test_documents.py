@@ -3,6 +3,7 @@
 Times are of the processor, so that they do not depend on what else the machine is doing.
 """
 
+import itertools
 import time
 from contextlib import suppress
 
@@ -147,22 +148,29 @@ def test_one_thing_may_come_by_a_fragment_and_an_alias(graphql):
     assert error == {"code": "invalid_code", "status": 400, "attemptsLeft": 0}
 
 
+fresh = itertools.count(1)  # comments that no document remembered has
+
+
+def processor_time(action) -> float:
+    """Of this thread, the least of five: a busy machine changes it little, and what it is compared with alike."""
+    times = []
+    for _ in range(5):
+        started = time.thread_time()
+        action()
+        times.append(time.thread_time() - started)
+    return min(times)
+
+
 @pytest.mark.django_db
 def test_ten_thousand_aliased_tries_are_refused_at_once_and_cost_no_try(graphql):
     sent = graphql.data('mutation { requestCode(phoneNumber: "89136740000") { challenge } }')["requestCode"]
     tries = " ".join(f'a{i:04}:verifyCode(code:"{i:04}"){{token}}' for i in range(1400))  # what fits into 64 KiB
-    times = []
-    for _ in range(5):
-        started = time.thread_time()
-        response = graphql.run(f"mutation{{{tries}}}")
-        times.append(time.thread_time() - started)
-    assert response.status_code == 400
-    assert min(times) < 0.1
+    ordinary = processor_time(lambda: graphql.run("{me{id}} #" + "x" * next(fresh)))
+    assert graphql.run(f"mutation{{{tries}}}").status_code == 400
+    assert processor_time(lambda: graphql.run(f"mutation{{{tries}}}")) < 100 * ordinary
     all_of_them = " ".join(f'a{i:04}:verifyCode(code:"{i:04}"){{token}}' for i in range(10_000))
-    started = time.thread_time()
-    response = graphql.run(f"mutation{{{all_of_them}}}")
-    assert time.thread_time() - started < 0.1
-    assert response.status_code == 413
+    assert graphql.run(f"mutation{{{all_of_them}}}").status_code == 413
+    assert processor_time(lambda: graphql.run(f"mutation{{{all_of_them}}}")) < 100 * ordinary
     assert Challenge.objects.get(id=sent["challenge"]).attempts == 0
 
 
@@ -183,15 +191,16 @@ def test_ten_thousand_aliased_tries_are_refused_at_once_and_cost_no_try(graphql)
         "{me{id}}" + "#\n" * 32_000,
     ],
 )
-def test_the_costliest_documents_are_read_in_a_tenth_of_a_second(text):
-    times = []
-    for _ in range(5):
-        documents._remembered.cache_clear()
-        started = time.thread_time()
-        with suppress(Refused):
-            read(text, introspection=False)
-        times.append(time.thread_time() - started)
-    assert min(times) < 0.1
+def test_the_costliest_documents_cost_no_more_than_two_hundred_ordinary_ones(text):
+    def cost_of(document: str) -> float:
+        def once():
+            documents._remembered.cache_clear()
+            with suppress(Refused):
+                read(document, introspection=False)
+
+        return processor_time(once)
+
+    assert cost_of(text) < 200 * cost_of("{me{id}}")
 
 
 @pytest.mark.parametrize(

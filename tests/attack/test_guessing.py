@@ -42,14 +42,14 @@ def zovi(tmp_path_factory):
 
 def rest_try(zovi, code: str, challenge: str) -> dict:
     body = {"otp": code, "challenge": challenge}
-    return requests.post(f"{zovi.base}/api/users/auth/", json=body, timeout=30).json()
+    return requests.post(f"{zovi.base}/api/users/auth/", json=body, timeout=120).json()
 
 
 def graphql_try(zovi, code: str, challenge: str) -> dict:
     """In the shape of REST."""
     query = "mutation($c: String!, $h: String) { verifyCode(code: $c, challenge: $h) { token } }"
     body = {"query": query, "variables": {"c": code, "h": challenge}}
-    answer = requests.post(f"{zovi.base}/graphql/", json=body, timeout=30).json()
+    answer = requests.post(f"{zovi.base}/graphql/", json=body, timeout=120).json()
     if "errors" in answer:
         extensions = answer["errors"][0]["extensions"]
         return {"code": extensions["code"], "attempts_left": extensions.get("attemptsLeft")}
@@ -60,7 +60,7 @@ TRY = (rest_try, graphql_try)
 
 
 def ask(zovi, phone: str) -> dict:
-    return requests.post(f"{zovi.base}/api/users/send_otp/", json={"phone_number": phone}, timeout=30).json()
+    return requests.post(f"{zovi.base}/api/users/send_otp/", json={"phone_number": phone}, timeout=120).json()
 
 
 @pytest.mark.row("O6")
@@ -107,7 +107,7 @@ def test_rotating_forged_addresses_gains_nothing(tmp_path, proxies, figure):
                 "True-Client-IP": f"198.51.100.{number}",
             }
             body = {"phone_number": f"+7916{number:07}"}
-            answer = requests.post(f"{zovi.base}/api/users/send_otp/", json=body, headers=headers, timeout=30)
+            answer = requests.post(f"{zovi.base}/api/users/send_otp/", json=body, headers=headers, timeout=120)
             statuses.append(answer.status_code)
         expected = {"0": "127.0.0.1", "1": "198.18.0.1", "2": "198.18.0.1"}[proxies]
         assert live.query(zovi, "SELECT DISTINCT host(address) FROM users_challenge") == [(expected,)]

@@ -34,19 +34,19 @@ class Person:
         return code
 
     def rest(self, call: str, method: str = "POST", **body) -> dict:
-        response = self.session.request(method, f"{self.base}/api/users/{call}", json=body or None, timeout=30)
+        response = self.session.request(method, f"{self.base}/api/users/{call}", json=body or None, timeout=120)
         return self._note(response.json() if response.content else {})
 
     def graphql(self, query: str) -> dict:
-        response = self.session.post(f"{self.base}/graphql/", json={"query": query}, timeout=30)
+        response = self.session.post(f"{self.base}/graphql/", json={"query": query}, timeout=120)
         data = response.json().get("data") or {}
         return self._note(next(iter(data.values()), None) or {})
 
     def page(self, path: str, **form) -> requests.Response:
         if form:
             form["csrfmiddlewaretoken"] = self.session.cookies.get("csrftoken", "")
-            return self.session.post(self.base + path, data=form, timeout=30)
-        return self.session.get(self.base + path, timeout=30)
+            return self.session.post(self.base + path, data=form, timeout=120)
+        return self.session.get(self.base + path, timeout=120)
 
     def _note(self, said: dict) -> dict:
         self.tokens |= {said[name] for name in ("token", "refresh_token", "refreshToken") if said.get(name)}

@@ -155,7 +155,7 @@ class Caller:
         self.calls += 1
         if self.calls % 3:
             headers = {"Authorization": f"Bearer {self.issued[-1]}"}
-            return session.get(f"{self._base()}/api/users/me/", headers=headers, timeout=20).status_code, None
+            return session.get(f"{self._base()}/api/users/me/", headers=headers, timeout=120).status_code, None
         answer = self._post(session, "token/refresh", refresh_token=self.refresh_token)
         if answer.ok:
             self._keep(answer)
@@ -165,7 +165,7 @@ class Caller:
         return self.instances[self.calls % 2].base
 
     def _post(self, session: requests.Session, call: str, **body: str) -> requests.Response:
-        return session.post(f"{self._base()}/api/users/{call}/", json=body, timeout=20)
+        return session.post(f"{self._base()}/api/users/{call}/", json=body, timeout=120)
 
     def _keep(self, answer: requests.Response) -> None:
         self.issued.append(answer.json()["token"])

@@ -66,7 +66,7 @@ def public(tmp_path_factory):
 def get(zovi, path, **kwargs):
     headers = BEHIND_TLS | kwargs.pop("headers", {})
     return requests.request(
-        kwargs.pop("method", "GET"), zovi.base + path, headers=headers, allow_redirects=False, timeout=30, **kwargs
+        kwargs.pop("method", "GET"), zovi.base + path, headers=headers, allow_redirects=False, timeout=120, **kwargs
     )
 
 
@@ -125,9 +125,9 @@ def test_every_cookie_is_http_only_same_site_and_secure(public):
     cookies = []
     session.hooks["response"].append(lambda answer, *_, **__: cookies.extend(answer.raw.headers.getlist("Set-Cookie")))
     for path in ("/send-code/", "/i/AAAAAA/", "/admin/login/"):
-        session.get(public.base + path, headers=BEHIND_TLS, timeout=30)
+        session.get(public.base + path, headers=BEHIND_TLS, timeout=120)
     body = {"phone_number": ALICE}
-    session.post(f"{public.base}/api/users/send_otp/", json=body, headers=BEHIND_TLS, timeout=30)
+    session.post(f"{public.base}/api/users/send_otp/", json=body, headers=BEHIND_TLS, timeout=120)
     assert {cookie.partition("=")[0] for cookie in cookies} >= {"challenge", "csrftoken"}
     for cookie in cookies:
         attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
@@ -171,7 +171,7 @@ def test_a_form_from_elsewhere_is_refused(public, path):
 
 def raw(zovi, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
     """As written: no client in between that would put anything right."""
-    connection = http.client.HTTPConnection("127.0.0.1", int(zovi.base.rpartition(":")[2]), timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", int(zovi.base.rpartition(":")[2]), timeout=120)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in (BEHIND_TLS | headers).items():
@@ -267,7 +267,7 @@ def test_nothing_malformed_is_a_500_or_anything_but_json(tmp_path_factory, kind,
         for body in BODIES:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             headers = {"Content-Type": kind, "Authorization": token, "Cookie": "challenge=%00; sessionid=%00"}
-            answer = requests.post(zovi.base + path, data=data, headers=headers, timeout=30)
+            answer = requests.post(zovi.base + path, data=data, headers=headers, timeout=120)
             assert answer.status_code < 500, (path, body)
             assert answer.status_code == 204 or answer.headers["Content-Type"] == "application/json", (path, body)
             assert "X-Injected" not in answer.headers
@@ -298,17 +298,17 @@ def test_a_planted_script_comes_back_as_text(demo_server, payload):
     browser = requests.Session()
     browser.headers["User-Agent"] = payload  # kept with the session, and shown to its owner
     browser.headers["Accept-Language"] = payload
-    pages = [browser.get(f"{zovi.base}/send-code/", params={"next": payload, "phone": payload}, timeout=30)]
+    pages = [browser.get(f"{zovi.base}/send-code/", params={"next": payload, "phone": payload}, timeout=120)]
     token = {"csrfmiddlewaretoken": browser.cookies.get("csrftoken", "")}
     for path in ("/send-code/", "/verify-code/", "/profile/", "/admin/login/", "/language/"):
         form = dict.fromkeys(("phone", "phone_number", "code", "invite_code", "username", "language", "next"), payload)
-        pages.append(browser.post(zovi.base + path, data=form | token, timeout=30, allow_redirects=False))
-    pages.append(browser.get(f"{zovi.base}/i/{requests.utils.quote(payload, safe='')}/", timeout=30))
-    pages.append(browser.get(f"{zovi.base}/{requests.utils.quote(payload, safe='')}/", timeout=30))
-    browser.post(f"{zovi.base}/send-code/", data={"phone": ALICE, "phone_number": ALICE} | token, timeout=30)
-    pages.append(browser.get(f"{zovi.base}/verify-code/", timeout=30))
+        pages.append(browser.post(zovi.base + path, data=form | token, timeout=120, allow_redirects=False))
+    pages.append(browser.get(f"{zovi.base}/i/{requests.utils.quote(payload, safe='')}/", timeout=120))
+    pages.append(browser.get(f"{zovi.base}/{requests.utils.quote(payload, safe='')}/", timeout=120))
+    browser.post(f"{zovi.base}/send-code/", data={"phone": ALICE, "phone_number": ALICE} | token, timeout=120)
+    pages.append(browser.get(f"{zovi.base}/verify-code/", timeout=120))
     code = {"code": live.code_on(pages[-1].text)}
-    pages.append(browser.post(f"{zovi.base}/verify-code/", data=code | token, timeout=30))
+    pages.append(browser.post(f"{zovi.base}/verify-code/", data=code | token, timeout=120))
     assert pages[-1].url.endswith("/profile/")
     for page in pages:
         assert page.status_code < 500
@@ -332,15 +332,15 @@ def test_a_planted_script_comes_back_as_text(demo_server, payload):
 def test_next_leads_to_nobody_else(demo_server, wanted):
     zovi, _ = demo_server
     browser = requests.Session()
-    browser.get(f"{zovi.base}/send-code/", params={"next": wanted}, timeout=30)
+    browser.get(f"{zovi.base}/send-code/", params={"next": wanted}, timeout=120)
     token = {"csrfmiddlewaretoken": browser.cookies.get("csrftoken", "")}
     locations = []
     browser.hooks["response"].append(lambda answer, *_, **__: locations.append(answer.headers.get("Location", "")))
-    browser.post(f"{zovi.base}/send-code/", data={"phone": ALICE, "phone_number": ALICE} | token, timeout=30)
-    code = {"code": live.code_on(browser.get(f"{zovi.base}/verify-code/", timeout=30).text)}
-    assert browser.post(f"{zovi.base}/verify-code/", data=code | token, timeout=30).url.endswith("/profile/")
+    browser.post(f"{zovi.base}/send-code/", data={"phone": ALICE, "phone_number": ALICE} | token, timeout=120)
+    code = {"code": live.code_on(browser.get(f"{zovi.base}/verify-code/", timeout=120).text)}
+    assert browser.post(f"{zovi.base}/verify-code/", data=code | token, timeout=120).url.endswith("/profile/")
     token = {"csrfmiddlewaretoken": browser.cookies.get("csrftoken", "")}
     language = {"language": "ru", "next": wanted} | token
-    browser.post(f"{zovi.base}/language/", data=language, timeout=30)
-    browser.get(f"{zovi.base}/admin/login/", params={"next": wanted}, timeout=30)
+    browser.post(f"{zovi.base}/language/", data=language, timeout=120)
+    browser.get(f"{zovi.base}/admin/login/", params={"next": wanted}, timeout=120)
     assert not any("evil" in location or location.startswith("javascript") for location in locations), locations

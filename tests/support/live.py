@@ -138,7 +138,7 @@ class Load(Crowd):
 
 def rest(method: str, url: str, **kwargs) -> Call:
     def call(session: requests.Session) -> tuple[int, str | None]:
-        response = session.request(method, url, timeout=20, **kwargs)
+        response = session.request(method, url, timeout=120, **kwargs)
         return response.status_code, response.headers.get("Retry-After")
 
     return call
@@ -148,7 +148,7 @@ def graphql(url: str, query: str, **kwargs) -> Call:
     """The status is that of the first error, if there is one, as the extensions give it."""
 
     def call(session: requests.Session) -> tuple[int, str | None]:
-        response = session.post(url, json={"query": query}, timeout=20, **kwargs)
+        response = session.post(url, json={"query": query}, timeout=120, **kwargs)
         for error in response.json().get("errors", []):
             waits = error["extensions"].get("retryAfter")
             return error["extensions"]["status"], waits and str(waits)

@@ -34,7 +34,7 @@ def ours(folder: Path) -> list[psutil.Process]:
     return [process for process in found if process.pid != os.getpid()]
 
 
-def wait_until(true, seconds=30):
+def wait_until(true, seconds=300):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if true():
@@ -74,14 +74,14 @@ class Zovi:
 
     def stop(self, with_signal=signal.SIGTERM) -> int:
         self.process.send_signal(with_signal)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=300)
         self.log.close()
         return code
 
     def kill_everything(self) -> None:
         for process in ours(self.folder):
             process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=300)
         self.log.close()
         wait_until(lambda: not ours(self.folder))
 
