@@ -97,7 +97,7 @@ PROVEN_BY = {
     "users/tests/test_clients.py::test_ipv6_counts_by_its_network": "O12",
     "users/tests/test_tokens.py::test_logout_ends_the_session_at_once": "T2",
     "users/tests/test_tokens.py::test_reuse_after_the_grace_ends_the_session": "T3",
-    "users/tests/test_tokens.py::test_reuse_of_a_grandparent_ends_the_session_even_within_the_grace": "T3",
+    "users/tests/test_tokens.py::test_reuse_of_the_token_before_last_after_its_grace_ends_the_session": "T3",
     "users/tests/test_races.py::test_50_refreshes_give_one_successor": "T4",
     "users/tests/test_tokens.py::test_switching_a_user_off_ends_everything_at_once": "T6",
     "users/tests/test_tokens.py::test_a_replaced_key_still_opens_what_it_signed": "T7",
