@@ -1,12 +1,16 @@
 """Leaving, raced against whatever else people and administrators may do: no error, nothing left over, exact counts."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from tests.support.people import ALICE, BOB, at_once
-from users import errors, services, sms, tokens
+from tests.support.servers import wait_until
+from users import errors, limits, services, sms, tokens
 from users.clients import Client
 from users.models import Activation, Challenge, Message, Session, User
+from users.services import account
 
 ROUNDS = range(20)
 BROWSER = Client(address="203.0.113.5")
@@ -112,6 +116,25 @@ def test_a_code_that_was_on_its_way_when_its_owner_left_is_dead_and_leaves_no_nu
         services.verify_code(code=sent.otp, challenge=sent.challenge, client=BROWSER)
     assert set(Challenge.objects.values_list("phone", "slot")) == {("", None)}
     assert not Message.objects.exists()
+    assert_nothing_is_left_of_those_who_left()
+
+
+def test_leaving_waits_for_who_sends_to_the_number_or_tries_its_codes(people, monkeypatch):
+    alice, _ = people
+    leave = leaving(alice)
+    monkeypatch.setattr(account, "confirm_code", lambda **given: None)  # that waits for them as well
+
+    def somebody_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            return cursor.fetchone()[0] > 0
+
+    with ThreadPoolExecutor(1) as pool:
+        with limits.locked_phones(Challenge.objects.get().phone_key):
+            left = pool.submit(at_once, 1, lambda _: leave())
+            wait_until(somebody_waits)
+            assert User.objects.get(id=alice.id).phone == ALICE
+        assert left.result() == [None]
     assert_nothing_is_left_of_those_who_left()
 
 
