@@ -61,9 +61,10 @@ def test_the_authorize_button_takes_a_token(live_server, visit, browser):
     token = tokens.issue(tokens.open_session(alice, browser)).access
     swagger = Swagger(visit.page, live_server.url)
     visit.page.locator(".btn.authorize").click()
-    visit.page.locator(".modal-ux input").fill(token)
-    visit.page.locator(".modal-ux .btn.authorize").click()
-    visit.page.locator(".modal-ux .btn-done").click()
+    scheme = visit.page.locator(".auth-container", has=visit.page.locator("#auth-bearer-value"))
+    scheme.locator("input").fill(token)
+    scheme.locator(".btn.authorize").click()
+    scheme.locator(".btn-done").click()
     status, me = swagger.call("me", "me/")
     assert (status, me["phone_number"]) == (200, ALICE)
     assert visit.complaints == []

@@ -10,7 +10,7 @@ from project.env import ROOT
 from schema.documents import schema
 from tests.browser.conftest import skip_unless_ci
 from tests.support.people import ALICE, BOB, CHARLIE
-from users import services
+from users import services, tokens
 from users.clients import Client
 from users.models import Activation, User
 
@@ -75,8 +75,9 @@ def _root_fields(documents: list[str]) -> list[str]:
 
 
 def sign_in_again() -> services.SignIn:
+    """With the number that the example before has changed to."""
     client = Client(address="127.0.0.1")
-    sent = services.request_code(phone=ALICE, client=client)
+    sent = services.request_code(phone=CHARLIE, client=client)
     return services.verify_code(code=sent.otp, challenge=sent.challenge, client=client)
 
 
@@ -91,8 +92,11 @@ def variables_of(name: str, results: dict[str, dict], bob: User) -> dict | None:
             return {"inviteCode": bob.invite_code}
         case "refreshToken":
             return {"refreshToken": results["verifyCode"]["refreshToken"]}
-        case "deleteAccount":
-            sent = services.request_code(phone=ALICE, client=Client(address="127.0.0.1"))
+        case "endSession":
+            other = tokens.open_session(User.objects.get(phone=ALICE), Client(address="127.0.0.1"))
+            return {"id": str(other.id)}
+        case "changePhone" | "deleteAccount":
+            sent = services.request_code(phone=CHARLIE, client=Client(address="127.0.0.1"))
             return {"code": sent.otp, "challenge": sent.challenge}
     return None
 
@@ -182,5 +186,5 @@ def test_nothing_that_was_typed_outlives_the_page(live_server, visit):
     assert visit.page.evaluate("JSON.stringify(localStorage)") == "{}"
     visit.page.reload()
     visit.page.wait_for_selector(".result-window .CodeMirror")
-    assert graphiql.tabs() == 10
+    assert graphiql.tabs() == 12
     assert json.loads(graphiql.read("variables")) == {"phoneNumber": "8 913 674-00-00"}

@@ -113,6 +113,28 @@ query Export {
     headers: WITH_TOKEN,
   },
   {
+    query: `# Sign one of your clients out: "id" is one of me { sessions }.
+mutation EndSession($id: ID!) {
+  endSession(id: $id) {
+    ok
+  }
+}`,
+    variables: { id: "00000000-0000-4000-8000-000000000000" },
+    headers: WITH_TOKEN,
+  },
+  {
+    query: `# Change your number. Ask for a code to the new one first.
+mutation ChangePhone($code: String!, $challenge: String) {
+  changePhone(code: $code, challenge: $challenge) {
+    me {
+      phoneNumber
+    }
+  }
+}`,
+    variables: { code: "0421" },
+    headers: WITH_TOKEN,
+  },
+  {
     query: `mutation Logout {
   logout {
     ok
