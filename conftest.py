@@ -5,6 +5,7 @@ from collections.abc import Callable
 from unittest import mock
 
 import pytest
+from django.conf import settings
 from django.utils import translation
 from rest_framework.test import APIClient
 
@@ -12,6 +13,11 @@ from tests.support.people import ALICE, BOB, CHARLIE
 from users.clients import Client
 from users.models import User
 from users.sms import Message, gateways, routes
+
+
+# project/wsgi.py gives a server's connections short time-outs; tests that import it share a busy machine.
+settings.DATABASES["default"]["OPTIONS"]["options"] = "-c statement_timeout=0"
+settings.DATABASE_POOL_PATIENCE = 300
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ SECRETS = {
         r"(?!change-me)[\w+/-]+"
     ),
     "database password": re.compile(
-        r"postgres(?:ql)?://[^\s:@/\"']+:(?!(?i:password|zovi|as-in-the-recipe)@|\$|\{)[^\s@\"']+@"
+        r"postgres(?:ql)?://[^\s:@/\"']+:(?!(?i:password|zovi|as-in-the-recipe|p%40|…)@|\$|\{)[^\s@\"']+@"
     ),
 }
 
