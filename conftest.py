@@ -14,7 +14,6 @@ from users.clients import Client
 from users.models import User
 from users.sms import Message, gateways, routes
 
-
 # project/wsgi.py gives a server's connections short time-outs; tests that import it share a busy machine.
 settings.DATABASES["default"]["OPTIONS"]["options"] = "-c statement_timeout=0"
 settings.DATABASE_POOL_PATIENCE = 300
