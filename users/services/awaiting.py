@@ -4,12 +4,15 @@ import math
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.utils import timezone
+from django.db.models import DurationField, ExpressionWrapper, F
+from django.db.models.functions import Now
 
 from users import limits
 from users.clients import Client
 from users.models import Challenge, Message
 from users.services.arguments import parse_id
+
+_LEFT = ExpressionWrapper(F("expires_at") - Now(), DurationField())
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,13 @@ class AwaitedCode:
 
 
 def awaited_code(*, challenge: str | None, client: Client) -> AwaitedCode | None:
-    """What became of the code that was sent for `challenge`; None when no such code was, or it has been used."""
+    """What became of the code that was sent for `challenge`; None when no such code was, or it has been used.
+
+    How long it lives is asked of the database, which lets it die: this machine's clock may be minutes off.
+    """
     challenge_id = parse_id(challenge)
-    sent = Challenge.objects.filter(id=challenge_id, used_at=None).exclude(phone="").first() if challenge_id else None
+    known = Challenge.objects.annotate(left=_LEFT).filter(id=challenge_id, used_at=None).exclude(phone="")
+    sent = known.first() if challenge_id else None
     if sent is None:
         return None
     is_open = sent.slot is not None
@@ -43,7 +50,7 @@ def awaited_code(*, challenge: str | None, client: Client) -> AwaitedCode | None
         phone=sent.phone,
         channel=sent.channel,
         digits=sent.told_digits,
-        expires_in=max(0, math.ceil((sent.expires_at - timezone.now()).total_seconds())) if is_open else 0,
+        expires_in=max(0, math.ceil(sent.left.total_seconds())) if is_open else 0,
         resend_in=limits.wait_before_send(
             phone_key=sent.phone_key, address=client.address, network=client.network or None
         ),

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
 from tests.support.people import ALICE, BOB
 from users import errors, services
@@ -25,6 +26,16 @@ def test_who_holds_a_challenge_knows_what_it_is_about(browser):
     assert 175 < awaited.expires_in <= 180
     assert awaited.resend_in == 0
     assert sent.otp in awaited.message
+    assert awaited.is_open
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_clock_that_is_minutes_off_makes_no_difference(browser, monkeypatch, minutes):
+    sent = services.request_code(phone=ALICE, client=browser)
+    elsewhere = timezone.now() + timedelta(minutes=minutes)
+    monkeypatch.setattr(timezone, "now", lambda: elsewhere)
+    awaited = services.awaited_code(challenge=sent.challenge, client=browser)
+    assert 0 < awaited.expires_in <= 180
     assert awaited.is_open
 
 
