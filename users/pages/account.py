@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 
 from users import callers, services
-from users.pages import visitor
+from users.pages import sending, visitor
 from users.pages.form_page import FormPage
 from users.pages.forms import ResendCodeForm, VerifyCodeForm
 
@@ -37,9 +37,7 @@ class DeleteAccount(visitor.SignedInOnly, FormPage):
         return response
 
     def context(self) -> dict[str, object]:
-        awaited = services.awaited_code(
-            challenge=callers.challenge_of(self.request, None), client=callers.client_of(self.request)
-        )
+        awaited = sending.awaited(self.request)
         is_own = awaited is not None and awaited.phone == self.request.visitor.phone
         return {"awaited": awaited if is_own and awaited.is_open else None}
 
@@ -53,11 +51,4 @@ class SendConfirmation(DeleteAccount):
         return redirect("page_delete_account")
 
     def submit(self, given: dict[str, str]) -> HttpResponse:
-        sent = services.request_code(
-            phone=self.request.visitor.phone,
-            challenge=callers.challenge_of(self.request, None),
-            client=callers.client_of(self.request),
-        )
-        response = redirect("page_delete_account")
-        callers.keep_challenge(response, sent.challenge)
-        return response
+        return sending.send(self.request, self.request.visitor.phone, then="page_delete_account")

@@ -10,7 +10,7 @@ from django.views import View
 
 from users import callers, services
 from users.errors import ChallengeRequired
-from users.pages import visitor
+from users.pages import sending, visitor
 from users.pages.form_page import FormPage
 from users.pages.forms import NewPhoneForm, ResendCodeForm, VerifyCodeForm
 
@@ -21,7 +21,7 @@ class ChangePhone(visitor.SignedInOnly, FormPage):
 
     def submit(self, given: dict[str, str]) -> HttpResponse:
         services.require_may_change_phone(user=self.request.visitor)
-        return _send(self.request, given["phone"])
+        return sending.send(self.request, given["phone"], then="page_confirm_phone")
 
     def context(self) -> dict[str, object]:
         return {"signed_in_recently": services.signed_in_recently(user=self.request.visitor)}
@@ -33,7 +33,7 @@ class ConfirmPhone(visitor.SignedInOnly, FormPage):
     steps = {"start": "page_change_phone", "verify": "page_confirm_phone", "resend": "page_resend_to_new_phone"}
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return super().get(request) if _awaited(request) else redirect("page_change_phone")
+        return super().get(request) if sending.awaited(request) else redirect("page_change_phone")
 
     def submit(self, given: dict[str, str]) -> HttpResponse:
         services.change_phone(
@@ -48,7 +48,7 @@ class ConfirmPhone(visitor.SignedInOnly, FormPage):
         return response
 
     def context(self) -> dict[str, object]:
-        return {"awaited": _awaited(self.request), "steps": self.steps}
+        return {"awaited": sending.awaited(self.request), "steps": self.steps}
 
 
 class ResendToNewPhone(ConfirmPhone):
@@ -58,11 +58,11 @@ class ResendToNewPhone(ConfirmPhone):
         return redirect("page_confirm_phone")
 
     def submit(self, given: dict[str, str]) -> HttpResponse:
-        awaited = _awaited(self.request)
+        awaited = sending.awaited(self.request)
         if awaited is None:
             raise ChallengeRequired()
         services.require_may_change_phone(user=self.request.visitor)
-        return _send(self.request, awaited.phone)
+        return sending.send(self.request, awaited.phone, then="page_confirm_phone")
 
 
 class SignInAgain(visitor.SignedInOnly, View):
@@ -75,16 +75,3 @@ class SignInAgain(visitor.SignedInOnly, View):
         services.logout(user=request.visitor)
         visitor.forget(request)
         return redirect(f"{reverse('page_send_code')}?next={reverse('page_change_phone')}")
-
-
-def _send(request: HttpRequest, phone: str) -> HttpResponse:
-    sent = services.request_code(
-        phone=phone, challenge=callers.challenge_of(request, None), client=callers.client_of(request)
-    )
-    response = redirect("page_confirm_phone")
-    callers.keep_challenge(response, sent.challenge)
-    return response
-
-
-def _awaited(request: HttpRequest) -> services.AwaitedCode | None:
-    return services.awaited_code(challenge=callers.challenge_of(request, None), client=callers.client_of(request))

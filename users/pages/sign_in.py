@@ -9,7 +9,7 @@ from django.views import View
 
 from users import callers, services
 from users.errors import ChallengeRequired
-from users.pages import invitations, visitor
+from users.pages import invitations, sending, visitor
 from users.pages.form_page import FormPage
 from users.pages.forms import ResendCodeForm, SendCodeForm, VerifyCodeForm
 
@@ -30,7 +30,7 @@ class SendCode(visitor.SignedOutOnly, FormPage):
     template_name = "users/send_code.html"
 
     def submit(self, given: dict[str, str]) -> HttpResponse:
-        return _send(self.request, given["phone"])
+        return sending.send(self.request, given["phone"], then="page_verify_code")
 
     def context(self) -> dict[str, object]:
         return {"pending": invitations.pending(self.request)}
@@ -42,7 +42,7 @@ class VerifyCode(visitor.SignedOutOnly, FormPage):
     steps = {"start": "page_send_code", "verify": "page_verify_code", "resend": "page_resend_code"}
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        if _awaited(request) is None:
+        if sending.awaited(request) is None:
             return redirect("page_send_code")
         return super().get(request)
 
@@ -61,7 +61,11 @@ class VerifyCode(visitor.SignedOutOnly, FormPage):
         return response
 
     def context(self) -> dict[str, object]:
-        return {"awaited": _awaited(self.request), "steps": self.steps, "pending": invitations.pending(self.request)}
+        return {
+            "awaited": sending.awaited(self.request),
+            "steps": self.steps,
+            "pending": invitations.pending(self.request),
+        }
 
 
 class ResendCode(VerifyCode):
@@ -73,10 +77,10 @@ class ResendCode(VerifyCode):
         return redirect("page_verify_code")
 
     def submit(self, given: dict[str, str]) -> HttpResponse:
-        awaited = _awaited(self.request)
+        awaited = sending.awaited(self.request)
         if awaited is None:
             raise ChallengeRequired()
-        return _send(self.request, awaited.phone)
+        return sending.send(self.request, awaited.phone, then="page_verify_code")
 
 
 class Logout(View):
@@ -91,17 +95,3 @@ class Logout(View):
             visitor.forget(request)
             messages.success(request, _("You are signed out."))
         return redirect("home")
-
-
-def _send(request: HttpRequest, phone: str) -> HttpResponse:
-    """Redirects after sending, so that neither back nor refresh sends a second message."""
-    sent = services.request_code(
-        phone=phone, challenge=callers.challenge_of(request, None), client=callers.client_of(request)
-    )
-    response = redirect("page_verify_code")
-    callers.keep_challenge(response, sent.challenge)
-    return response
-
-
-def _awaited(request: HttpRequest) -> services.AwaitedCode | None:
-    return services.awaited_code(challenge=callers.challenge_of(request, None), client=callers.client_of(request))
