@@ -251,6 +251,16 @@ class Site:
         """The upstream addresses of all requests so far."""
         return set(re.findall(r"127\.0\.0\.1:\d+", (self.folder / "access.log").read_text()))
 
+    def wait_until_nginx_asks_both(self) -> None:
+        """An upstream that failed is not asked for `fail_timeout`; with the other one gone, nobody would be."""
+        before = len((self.folder / "access.log").read_text())
+
+        def both() -> bool:
+            self.visitor().get("/livez")
+            return len(set(re.findall(r"127\.0\.0\.1:\d+", (self.folder / "access.log").read_text()[before:]))) == 2
+
+        wait_until(both)
+
 
 class From(HTTPAdapter):
     """Connects from a certain address of this machine; all of 127.0.0.0/8 is ours."""

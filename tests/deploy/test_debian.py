@@ -299,6 +299,7 @@ def test_killing_an_instance_under_load_loses_nothing(site):
 
 
 def test_with_one_machine_gone_the_other_serves_everybody(site):
+    site.wait_until_nginx_asks_both()  # the test before may have left one of them to rest for fail_timeout
     gone = site.instances[1]
     gone.stop()
     gone.socket.close()

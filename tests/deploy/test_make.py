@@ -18,7 +18,8 @@ from tests.support.gateways import gateway_stand_in
 from tests.support.people import ALICE
 from tests.support.servers import free_port, ours, wait_until
 
-NOT_THEIRS = {*env.NAMES, "ENV_FILE", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "MAKEFLAGS"}
+OURS = {"ENV_FILE", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+NOT_THEIRS = {*env.NAMES, *OURS}
 
 
 class Clone:

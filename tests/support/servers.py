@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,15 @@ def ours(folder: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return [process for process in found if process.pid != os.getpid()]
+
+
+def command_lines(folder: Path) -> str:
+    """Of all of them, those that end meanwhile left out."""
+    lines = []
+    for process in ours(folder):
+        with suppress(psutil.Error):
+            lines.append(" ".join(process.cmdline()))
+    return "\n".join(lines)
 
 
 def wait_until(true, seconds=300):
