@@ -18,7 +18,7 @@ from tests.support.gateways import gateway_stand_in
 from tests.support.people import ALICE
 from tests.support.servers import free_port, ours, wait_until
 
-OURS = {"ENV_FILE", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+OURS = {"ENV_FILE", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "MAKEFLAGS", "MAKELEVEL"}
 NOT_THEIRS = {*env.NAMES, *OURS}
 
 
