@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 IPV6_HOUSEHOLD_BITS = 64  # the least a provider hands out (RFC 6177), so one customer is one address
+IPV4_NETWORK_BITS = 24  # the least that is routed by itself
 IPV6_SITE_BITS = 48  # the most one customer is given (RFC 6177)
 
 NOWHERE = "0.0.0.0"  # noqa: S104 -- the address of those who have none
@@ -12,13 +13,17 @@ NOWHERE = "0.0.0.0"  # noqa: S104 -- the address of those who have none
 
 @dataclass(frozen=True)
 class Client:
-    """`address` is what limits count by: an IPv4 address, or the /64 network of an IPv6 one. `network`, the /48 around
-    it, is empty for IPv4."""
+    """`address` is what limits count by: an IPv4 address, or the /64 network of an IPv6 one."""
 
     address: str
     host: str = "localhost"
     user_agent: str = ""
-    network: str = ""
+
+    @property
+    def network(self) -> str:
+        """Around the address: its /24, or for IPv6 its /48."""
+        address = ipaddress.ip_address(self.address)
+        return _around(address, IPV4_NETWORK_BITS if address.version == 4 else IPV6_SITE_BITS)
 
 
 def identify(meta: Mapping[str, str], *, host: str, trusted_proxies: int) -> Client:
@@ -37,7 +42,7 @@ def identify(meta: Mapping[str, str], *, host: str, trusted_proxies: int) -> Cli
         return Client(NOWHERE, host, user_agent)
     if address.version == 4:
         return Client(str(address), host, user_agent)
-    return Client(_around(address, IPV6_HOUSEHOLD_BITS), host, user_agent, _around(address, IPV6_SITE_BITS))
+    return Client(_around(address, IPV6_HOUSEHOLD_BITS), host, user_agent)
 
 
 def _parse(written: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -53,5 +58,5 @@ def _parse(written: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _around(address: ipaddress.IPv6Address, bits: int) -> str:
+def _around(address: ipaddress.IPv4Address | ipaddress.IPv6Address, bits: int) -> str:
     return str(ipaddress.ip_network((address, bits), strict=False).network_address)

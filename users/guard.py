@@ -1,8 +1,8 @@
 """Against those who ask for codes only to have them paid for: where hardly any of them is used, strangers get no more.
 
 It looks at the newest codes that were sent to people not at home, in the region of the number and in the network of
-whoever asks (IPv4 /24, IPv6 /48), of the last hour and of the last day. A code counts when it was used or its time is
-over, so that nobody is doubted for what is still on its way.
+whoever asks (IPv4 /24, IPv6 /48), of the last hour and of the last day. A code counts when its time is over, so that
+nobody is doubted for what is still on its way.
 """
 
 from django.conf import settings
@@ -13,11 +13,8 @@ LOOKED_AT = 200  # newest codes of each window at most
 RETRY_SECONDS = 3600  # after an hour without codes the last hour has too few to say anything
 SETTING = "SMS_GUARD"
 
-_FINISHED = """event.at_home = false AND event.is_sent
-    AND (event.used_at IS NOT NULL OR event.expires_at < statement_timestamp())"""
 _IN_REGION = "event.region = %(region)s"
-_MASK = "set_masklen(%(address)s::inet, CASE family(%(address)s::inet) WHEN 4 THEN 24 ELSE 48 END)"
-_IN_NETWORK = f"event.address BETWEEN host(network({_MASK}))::inet AND host(broadcast({_MASK}))::inet"
+_IN_NETWORK = "event.network = %(network)s::inet"
 
 COUNT = """INSERT INTO users_guarddecision (hour, region, scope, decision)
     SELECT date_trunc('hour', statement_timestamp(), 'UTC'), %(region)s::text, current_setting('zovi.guard'),
@@ -52,8 +49,10 @@ def decision() -> str:
 def _is_dubious(where: str) -> str:
     return " AND ".join(
         f"""(SELECT count(*) >= {LEAST} AND count(used_at) * 10 < count(*) * {USED_OF_TEN} FROM (
-            SELECT event.used_at FROM users_challenge AS event WHERE {where} AND {_FINISHED}
+            SELECT event.used_at FROM users_challenge AS event
+            WHERE {where} AND event.at_home = false AND event.is_sent
                 AND event.created_at > statement_timestamp() - interval '1 {window}'
+                AND event.created_at < statement_timestamp() - interval '{settings.OTP_TTL} seconds'
             ORDER BY event.created_at DESC LIMIT {LOOKED_AT}) AS newest)"""
         for window in ("hour", "day")
     )

@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                 ('phone', models.CharField(max_length=16, verbose_name='phone')),
                 ('phone_key', models.CharField(max_length=32)),
                 ('address', models.GenericIPAddressField(verbose_name='address')),
-                ('network', models.GenericIPAddressField(null=True)),
+                ('network', models.GenericIPAddressField()),
                 ('region', models.CharField(blank=True, db_default='', max_length=3, verbose_name='region')),
                 ('at_home', models.BooleanField(db_default=False)),
                 ('is_sent', models.BooleanField(db_default=True)),
@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'challenge',
                 'verbose_name_plural': 'challenges',
-                'indexes': [models.Index(fields=['phone_key', '-created_at'], name='challenge_by_phone'), models.Index(fields=['address', '-created_at'], name='challenge_by_address'), models.Index(condition=models.Q(('network__isnull', False)), fields=['network', '-created_at'], name='challenge_by_network'), models.Index(fields=['at_home', '-created_at'], name='challenge_by_time'), models.Index(condition=models.Q(('at_home', False), ('is_sent', True)), fields=['region', '-created_at'], name='challenge_of_stranger'), models.Index(condition=models.Q(('used_from__isnull', False)), fields=['phone_key', 'used_from'], name='challenge_homes')],
+                'indexes': [models.Index(fields=['phone_key', '-created_at'], name='challenge_by_phone'), models.Index(fields=['address', '-created_at'], name='challenge_by_address'), models.Index(fields=['network', '-created_at'], name='challenge_by_network'), models.Index(fields=['at_home', '-created_at'], name='challenge_by_time'), models.Index(condition=models.Q(('at_home', False), ('is_sent', True)), fields=['region', '-created_at'], name='challenge_of_stranger'), models.Index(condition=models.Q(('used_from__isnull', False)), fields=['phone_key', 'used_from'], name='challenge_homes')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('slot__lt', 3)), name='challenge_slot_exists'), models.UniqueConstraint(models.F('phone_key'), models.F('slot'), name='challenge_one_per_slot')],
             },
         ),

@@ -24,7 +24,7 @@ class Challenge(models.Model):
     phone = models.CharField(_("phone"), max_length=16)  # empty when its owner has left
     phone_key = models.CharField(max_length=32)  # what limits count by
     address = models.GenericIPAddressField(_("address"))
-    network = models.GenericIPAddressField(null=True)  # the /48 of an IPv6 address
+    network = models.GenericIPAddressField()  # the /24 around it, the /48 of an IPv6 address
     region = models.CharField(_("region"), max_length=3, blank=True, db_default="")  # the number's, as ISO 3166 has it
     at_home = models.BooleanField(db_default=False)  # the phone had signed in from this address
     is_sent = models.BooleanField(db_default=True)  # False: the gateway refused it for certain
@@ -49,9 +49,7 @@ class Challenge(models.Model):
         indexes = [
             models.Index(fields=["phone_key", "-created_at"], name="challenge_by_phone"),
             models.Index(fields=["address", "-created_at"], name="challenge_by_address"),
-            models.Index(
-                fields=["network", "-created_at"], name="challenge_by_network", condition=Q(network__isnull=False)
-            ),
+            models.Index(fields=["network", "-created_at"], name="challenge_by_network"),
             models.Index(fields=["at_home", "-created_at"], name="challenge_by_time"),
             models.Index(
                 fields=["region", "-created_at"], name="challenge_of_stranger", condition=Q(at_home=False, is_sent=True)

@@ -153,7 +153,7 @@ def _challenge_for(phone: phones.Phone, client: Client) -> Challenge:
         phone=phone.e164,
         phone_key=key,
         address=client.address,
-        network=client.network or None,
+        network=client.network,
         region=phones.region_of(phone),
     )
 

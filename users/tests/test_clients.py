@@ -57,7 +57,12 @@ def test_ipv6_counts_by_its_network(remote, seen):
 
 @pytest.mark.parametrize(
     ("remote", "network"),
-    [("2001:db8:1:2:3:4:5:6", "2001:db8:1::"), ("::ffff:203.0.113.9", ""), ("203.0.113.9", ""), ("", "")],
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
+        ("::ffff:203.0.113.9", "203.0.113.0"),
+        ("203.0.113.9", "203.0.113.0"),
+        ("", "0.0.0.0"),
+    ],
 )
-def test_ipv6_has_a_wider_network_too(remote, network):
+def test_an_address_has_a_network_around_it(remote, network):
     assert clients.identify({"REMOTE_ADDR": remote}, host="zovi.example", trusted_proxies=0).network == network

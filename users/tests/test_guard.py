@@ -5,11 +5,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.db.models import F, Sum
 from django.db.models.functions import Now
 
 from tests.support.people import ALICE
-from users import errors, services
+from users import errors, guard, limits, services
 from users.clients import Client
 from users.models import Challenge, Event, GuardDecision
 
@@ -31,10 +32,8 @@ def somebody(number: int, network: int | None = None) -> Client:
 
 def ask(number: int, *, network: int | None = None, used: bool = False, prefix: str = "+7990000") -> services.SentCode:
     sent = services.request_code(phone=f"{prefix}{number:04}", client=somebody(number, network))
-    if used:
-        Challenge.objects.filter(id=sent.challenge).update(used_at=Now())
-    else:
-        Challenge.objects.filter(id=sent.challenge).update(expires_at=F("created_at"))
+    over = F("created_at") - timedelta(seconds=181)
+    Challenge.objects.filter(id=sent.challenge).update(created_at=over, used_at=Now() if used else None)
     return sent
 
 
@@ -123,6 +122,27 @@ def test_it_opens_again_after_an_hour(settings):
     pump()
     Challenge.objects.update(created_at=F("created_at") - timedelta(hours=1))
     ask(200)
+
+
+def test_ever_more_codes_cost_the_same_look(settings):
+    """What it reads does not grow with what is sent, whatever PostgreSQL believed of the table when it last counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO users_challenge (id, phone, phone_key, address, network, region, created_at)
+               SELECT gen_random_uuid(), '+7' || n, n, '198.18.1.1', '198.18.1.0', 'RU',
+                   statement_timestamp() - interval '3 minutes' - n * interval '10 milliseconds'
+               FROM generate_series(1, 20000) AS n"""
+        )
+        for where in (guard._IN_REGION, guard._IN_NETWORK):
+            cursor.execute(limits._IN_ORDER)
+            explained = f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT {guard._is_dubious(where)}"
+            cursor.execute(explained, {"region": "RU", "network": "198.18.1.0"})
+            [[plan]] = cursor.fetchone()
+            assert most_rows(plan["Plan"]) == guard.LOOKED_AT
+
+
+def most_rows(plan: dict) -> int:
+    return max(plan["Actual Rows"], *map(most_rows, plan.get("Plans", [])), 0)
 
 
 def test_codes_still_on_their_way_are_no_reason(settings):
