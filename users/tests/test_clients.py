@@ -61,7 +61,7 @@ def test_ipv6_counts_by_its_network(remote, seen):
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
         ("::ffff:203.0.113.9", "203.0.113.0"),
         ("203.0.113.9", "203.0.113.0"),
-        ("", "0.0.0.0"),
+        ("", clients.NOWHERE),
     ],
 )
 def test_an_address_has_a_network_around_it(remote, network):
