@@ -14,7 +14,7 @@ export PIP_USER := 0
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_REQUIRE_HASHES PIP_NO_DEPS
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev manage upgrade-db test bench scorecard faults mutants lint ci
+.PHONY: help run dev example manage upgrade-db test bench scorecard faults mutants lint ci
 .NOTPARALLEL:
 
 help: ## list the commands
@@ -27,6 +27,9 @@ run: $(VENV)/installed ## start Zovi on http://127.0.0.1:8000, with everything i
 dev: $(VENV)/installed-dev $(GRAPHIQL)/installed ## the same with auto-reload, one process
 	@$(IN)/python manage.py migrate --verbosity 0
 	@exec $(IN)/python manage.py runserver
+
+example: $(VENV)/installed ## start the app of examples/spa on http://127.0.0.1:8080, beside a Zovi that lets it in
+	@exec $(IN)/python -m examples.serve
 
 manage: $(VENV)/installed ## any command of manage.py: make manage ARGS="createsuperuser"
 	@exec $(IN)/python manage.py $(ARGS)

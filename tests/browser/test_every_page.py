@@ -6,7 +6,6 @@ import pytest
 
 from project.env import ROOT
 from tests.browser import zovi
-from tests.browser.conftest import skip_unless_ci
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
 from users.models import Activation, User
 
@@ -14,12 +13,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LEAST, MOST = {"width": 360, "height": 740}, {"width": 1920, "height": 1080}
 MOST_BYTES = 100_000  # a page, on the first visit
-
-
-def people_came_to(owner: User, count: int) -> None:
-    for number in range(count):
-        invitee, _ = User.objects.get_or_register(f"+7926123{number:04}")
-        Activation.objects.create(inviter=owner, invitee=invitee)
 
 
 def every_state(page, url):
@@ -57,7 +50,7 @@ def every_state(page, url):
     zovi.sign_in(page, url, ALICE)
     yield "profile-invited"
     alice = User.objects.get(phone=ALICE)
-    people_came_to(alice, 25)
+    zovi.people_came_to(alice, 25)
     page.goto(f"{url}/profile/")
     yield "profile-people"
     page.click("[rel=next]")
@@ -88,13 +81,6 @@ def every_state(page, url):
     page.click("form.card button")
     page.get_by_role("alert").wait_for()
     yield "delete-refused"
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    if not zovi.AXE.exists():
-        skip_unless_ci("axe-core is not here, because npm is missing or has no network")
-    return zovi.AXE.read_text()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +171,7 @@ def test_a_first_visit_weighs_little(live_server, visit, address):
     zovi.sign_in(page, live_server.url, ALICE)
     if address == "/":
         page.context.clear_cookies()
-    people_came_to(User.objects.get(phone=ALICE), 25)
+    zovi.people_came_to(User.objects.get(phone=ALICE), 25)
     devtools = page.context.new_cdp_session(page)
     devtools.send("Network.enable")
     devtools.send("Network.clearBrowserCache")

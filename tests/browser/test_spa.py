@@ -1,50 +1,39 @@
-"""A page of another origin is a client like any other, if its origin is allowed: the README's own, in real Chromium."""
+"""A page of another origin is a client like any other, if its origin is allowed: examples/spa, in real Chromium."""
 
 import re
 import shutil
 import subprocess
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Error
+from playwright.sync_api import Error, expect
 
+from examples import serve
 from project.env import ROOT
+from tests.browser import zovi
 from tests.browser.conftest import skip_unless_ci
-from tests.support.people import ALICE, BOB
+from tests.support.people import ALICE, BOB, wrong
 from users.models import Activation, Challenge, Session, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 README = (ROOT / "README.md").read_text()
-[CLIENT] = re.findall(r"```js\n(const zovi.*?)```", README, re.DOTALL)
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
-def spa(tmp_path, live_server):
-    """The origin of a site that holds the README's client and nothing else."""
-    client = CLIENT.replace("http://127.0.0.1:8000", live_server.url)
-    (tmp_path / "index.html").write_text(f"<link rel=icon href=data:,><script>{client}</script>")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def spa(live_server):
+    with serve.app(live_server.url) as origin:
+        yield origin
 
 
 @pytest.fixture
 def page(visit, spa, settings):
     settings.CORS_ALLOWED_ORIGINS = [spa]
+    visit.page.set_viewport_size(zovi.PHONE)
     visit.page.goto(spa)
     return visit.page
+
+
+# --- The client, as the README shows it ----------------------------------------------------------------------------
 
 
 def sign_in(page, phone=ALICE) -> None:
@@ -70,7 +59,7 @@ def test_it_signs_in_and_reads_through_both_doors(page, bob):
         "refs_count": 1,
         "refs_next": None,
     }
-    assert page.evaluate("meByGraphQL()") == {
+    assert page.evaluate("graphql('{ me { inviteCode activatedInviteCode referrals } }')") == {
         "data": {"me": {"inviteCode": alice.invite_code, "activatedInviteCode": None, "referrals": [BOB]}}
     }
 
@@ -78,7 +67,7 @@ def test_it_signs_in_and_reads_through_both_doors(page, bob):
 def test_calls_that_find_the_token_too_old_refresh_it_once(page):
     sign_in(page)
     page.evaluate("session.token = 'old.and.stale'")
-    answers = page.evaluate("Promise.all([me(), meByGraphQL(), me(), meByGraphQL(), me()])")
+    answers = page.evaluate("Promise.all([me(), people(), me(), people(), me()])")
     assert [answer.get("phone_number") for answer in answers] == [ALICE, None, ALICE, None, ALICE]
     assert Session.objects.get().generation == 1
     page.evaluate("refresh()")
@@ -97,7 +86,7 @@ def test_refusals_reach_the_page_with_their_codes_and_the_time_to_wait(page, set
         400,
     ]
     Session.objects.update(ended_at="2026-01-01T00:00:00Z")
-    assert page.evaluate("meByGraphQL().catch(({ code }) => code)") == "invalid_token"
+    assert page.evaluate("people().catch(({ code }) => code)") == "invalid_token"
 
 
 def test_no_cookie_is_sent_or_kept_across_origins(page, visit):
@@ -117,6 +106,160 @@ def test_an_origin_that_is_not_allowed_reads_nothing_and_does_nothing(page, sett
         with pytest.raises(Error, match="Failed to fetch"):
             page.evaluate(call)
     assert not Challenge.objects.exists()
+
+
+# --- The app ---------------------------------------------------------------------------------------------------------
+
+
+class App:
+    """The app by what one does with it."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def ask(self, phone: str) -> str:
+        """Gives the code, which a demo shows."""
+        self.page.get_by_label("Phone number").fill(phone)
+        self.press("Send me a code")
+        self.page.get_by_label("Code from the message").wait_for()
+        return self.page.inner_text("#otp")
+
+    def resend(self) -> str:
+        with self.page.expect_response("**/send_otp/"):
+            self.press("Send another code")
+        expect(self.page.locator("#resend")).not_to_have_attribute("aria-busy", "true")
+        return self.page.inner_text("#otp")
+
+    def name(self, code: str) -> None:
+        self.page.get_by_label("Code from the message").fill(code)
+        self.press("Sign in")
+
+    def enter(self, code: str) -> None:
+        self.page.get_by_label("Did a friend invite you").fill(code)
+        self.press("Enter")
+
+    def press(self, button: str) -> None:
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+    def is_told(self, words: str) -> None:
+        expect(self.page.get_by_role("alert").filter(has_text=re.compile(r"\S"))).to_have_text(words)
+
+
+@pytest.fixture
+def app(page):
+    return App(page)
+
+
+def test_the_app_leads_through_the_whole_story(app, visit, live_server, spa, bob):
+    app.ask("8 913 674-00-00")
+    expect(app.page.locator("#sent-to")).to_have_text(ALICE)
+    first = Challenge.objects.get()
+    second = app.resend()
+    assert [challenge.slot for challenge in Challenge.objects.order_by("created_at")] == [None, first.slot]
+    app.name(second)
+    app.page.get_by_role("heading", name=ALICE).wait_for()
+    alice = User.objects.get(phone=ALICE)
+    expect(app.page.locator("#invite-code")).to_have_text(alice.invite_code)
+    expect(app.page.get_by_text("Nobody yet.")).to_be_visible()
+
+    app.enter(bob.invite_code.lower())
+    expect(app.page.locator("#inviter")).to_contain_text("+7 913 ***-**-12")
+    assert Activation.objects.get().inviter == bob
+    zovi.people_came_to(alice, 21)
+    app.press("Look again")
+    expect(app.page.locator("#people li")).to_have_count(20)
+    app.press("Show more")
+    expect(app.page.locator("#people li")).to_have_count(21)
+    expect(app.page.locator("#count")).to_have_text("21")
+    expect(app.page.locator("#inviter")).to_contain_text("+7 913 ***-**-12")
+    app.press("Get a new one now")
+    expect(app.page.locator("#renew")).not_to_have_attribute("aria-busy", "true")
+    assert Session.objects.get().generation == 1
+
+    app.press("Sign out")
+    app.page.get_by_label("Phone number").wait_for()
+    assert Session.objects.get().ended_at
+    assert visit.complaints == []
+    assert visit.foreign(live_server.url, spa) == []
+
+
+def test_the_app_says_refusals_in_words(app, settings, bob):
+    app.page.get_by_label("Phone number").fill("12")
+    app.press("Send me a code")
+    app.is_told("That is not a phone number.")
+    code = app.ask(ALICE)
+    for words in (
+        "That is not the code. 2 tries are left.",
+        "That is not the code. One try is left.",
+        "This code is of no more use. Ask for another one.",
+    ):
+        app.name(wrong(code))
+        app.is_told(words)
+    settings.OTP_RESEND_COOLDOWN = 60
+    app.press("Send another code")
+    app.is_told(re.compile(r"^A code is on its way. Another one can be sent in \d\d s.$"))
+    settings.OTP_RESEND_COOLDOWN = 0
+    app.name(app.resend())
+    app.page.get_by_role("heading", name=ALICE).wait_for()
+    app.enter(User.objects.get(phone=ALICE).invite_code)
+    app.is_told("This is your own code. Ask a friend for theirs.")
+    app.enter("ZZZZZZ")
+    app.is_told("Nobody has this code. Look at it once more.")
+    Session.objects.update(ended_at="2026-01-01T00:00:00Z")
+    app.press("Look again")
+    app.page.get_by_label("Phone number").wait_for()
+    app.is_told("You are signed out. Sign in again.")
+    assert not Activation.objects.exists()
+
+
+def test_another_code_can_be_sent_when_the_seconds_are_over(app, settings):
+    settings.OTP_RESEND_COOLDOWN = 60
+    app.ask(ALICE)
+    button = app.page.locator("#resend button")
+    expect(button).to_be_disabled()
+    expect(button).to_have_text(re.compile(r"^Send another code in (60|5\d) s$"))
+    app.page.evaluate("mayResendAt = performance.now()")
+    expect(button).to_be_enabled()
+    expect(button).to_have_text("Send another code")
+
+
+def test_a_page_that_is_not_let_in_is_told_so(app, settings):
+    settings.CORS_ALLOWED_ORIGINS = []
+    app.page.get_by_label("Phone number").fill(ALICE)
+    app.press("Send me a code")
+    app.is_told("Zovi does not answer, or does not let this page in: see CORS_ALLOWED_ORIGINS.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_app_looks_right_and_is_for_everybody(app, axe, bob, scheme):
+    page, found = app.page, {}
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+
+    def look(name: str) -> None:
+        page.evaluate(axe)
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        found[name] = [(rule["id"], node["html"]) for rule in result["violations"] for node in rule["nodes"]]
+        found[name] += [("wide", name)] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        zovi.picture(page, f"spa-{name}-390-{scheme}")
+
+    look("start")
+    code = app.ask(ALICE)
+    app.name(wrong(code))
+    page.locator("#verify [role=alert]:not(:empty)").wait_for()
+    look("code")
+    app.name(code)
+    page.get_by_role("heading", name=ALICE).wait_for()
+    look("home")
+    zovi.people_came_to(User.objects.get(phone=ALICE), 3)
+    app.enter(bob.invite_code)
+    page.locator("#inviter").wait_for()
+    app.press("Look again")
+    expect(page.locator("#people li")).to_have_count(3)
+    look("home-invited")
+    assert found == {name: [] for name in found}
+
+
+# --- Types -----------------------------------------------------------------------------------------------------------
 
 
 def test_typed_clients_are_generated_by_the_readmes_commands(live_server, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from project.env import LOCAL, ROOT
+from users.models import Activation, User
 
 SCREENSHOTS = LOCAL / "screenshots"
 AXE = ROOT / "npm" / "node_modules" / "axe-core" / "axe.min.js"
@@ -42,3 +43,9 @@ def sign_in(page: Page, url: str, phone: str) -> None:
     page.goto(f"{url}/send-code/")
     ask_for_code(page, phone)
     enter_code(page, code_on_the_page(page))
+
+
+def people_came_to(owner: User, count: int) -> None:
+    for number in range(count):
+        invitee, _ = User.objects.get_or_register(f"+7926123{number:04}")
+        Activation.objects.create(inviter=owner, invitee=invitee)

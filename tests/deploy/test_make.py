@@ -87,9 +87,9 @@ class Clone:
         os.killpg(self.process.pid, signal.SIGINT)
         assert self.process.wait(timeout=300) in {0, -signal.SIGINT}
 
-    def send_code(self) -> requests.Response:
+    def send_code(self, **headers: str) -> requests.Response:
         url = f"http://127.0.0.1:{self.port}/api/users/send_otp/"
-        return requests.post(url, json={"phone_number": ALICE}, timeout=300)
+        return requests.post(url, json={"phone_number": ALICE}, headers=headers, timeout=300)
 
 
 @pytest.fixture
@@ -120,6 +120,24 @@ def test_a_copy_of_the_example_runs_as_a_demo(clone):
         "Zovi has stopped. `make run` starts it again, with its data (.local/).",
     ]
     wait_until(lambda: ours(clone.folder) == [], seconds=300)
+
+
+def test_the_example_starts_with_a_zovi_that_lets_it_in_and_ends_with_it(clone):
+    app = f"http://127.0.0.1:{free_port()}"
+    clone.start(f"EXAMPLE_PORT={app.rpartition(':')[2]} make example")
+    wait_until(lambda: clone.said().endswith(f"\nThe app of examples/spa: {app}/  (Ctrl-C stops everything)\n"))
+    here = f"http://127.0.0.1:{clone.port}"
+    assert f'const zovi = "{here}";' in requests.get(f"{app}/app.js", timeout=120).text
+    assert f"connect-src {here};" in requests.get(app, timeout=120).text
+    assert requests.get(f"{app}/serve.py", timeout=120).status_code == 404
+    assert clone.send_code(Origin=app).headers["Access-Control-Allow-Origin"] == app
+
+    second = clone.run(f"EXAMPLE_PORT={free_port()} make example")
+    assert second.returncode != 0
+    assert second.stderr.startswith(f"zovi: what runs at {here} does not let http://127.0.0.1:")
+    clone.interrupt()
+    assert clone.said().splitlines()[-1].startswith("Zovi has stopped.")
+    wait_until(lambda: ours(clone.folder) == [])
 
 
 @pytest.fixture
