@@ -19,7 +19,6 @@ from bench.servers import WORKERS
 
 BETTER_AUTH_IDLE_MB = 256  # where the goals were set, on another machine
 HEAD = "| | per second | processor µs: app | + PostgreSQL | p50 ms | p99 ms | failed |"
-RUSSIAN_HEAD = "| | в секунду | процессор, мкс: приложение | + PostgreSQL | p50, мс | p99, мс | ошибок |"
 RULE = "|---|---:|---:|---:|---:|---:|---:|"
 CROWD_HEAD = "| at once | answered | 503 with Retry-After | failed | p50 s | p99 s | longest s | memory MB |"
 READERS_HEAD = "| readers | per second | p50 ms | p99 ms | longest ms | failed |"
@@ -148,17 +147,6 @@ def text(results: Results, *, minutes: float) -> str:
     return "\n".join(lines)
 
 
-def show_in_readmes(results: Results, folder: Path) -> None:
-    """The rows that belong there, between the marks for them."""
-    shown = {name: row for name, row in ROWS.items() if row.in_readme and name in results.rows}
-    english = [_row(results.rows[name], row.label) for name, row in shown.items()]
-    russian = [_row(results.rows[name], row.russian or row.label) for name, row in shown.items()]
-    for name, head, rows in (("README.md", HEAD, english), ("README.ru.md", RUSSIAN_HEAD, russian)):
-        table = "\n".join([head, RULE, *rows])
-        before, after = re.split("(?s)(?<=<!-- bench -->\n).*(?=\n<!-- /bench -->)", (folder / name).read_text())
-        (folder / name).write_text(before + table + after)
-
-
 def _row(measured: Measured, label: str) -> str:
     figures = [("rate", 0), ("app_us", 0), ("database_us", 0), ("p50_ms", 2), ("p99_ms", 2)]
     cells = [_cell(measured.median(what), digits) for what, digits in figures]
@@ -194,7 +182,7 @@ def _cell(value: float, digits: int = 0) -> str:
 
 
 def _commit() -> str:
-    ours = (":!bench/RESULTS.md", ":!bench/me.svg", ":!README*.md")
+    ours = (":!bench/RESULTS.md", ":!bench/me.svg")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *ours)
     return (_git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
 

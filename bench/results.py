@@ -24,35 +24,31 @@ SHORT = Size(2_500, 4_000, 2_000, readers=50, crowds=(60, 180), rounds=1, second
 
 @dataclass(frozen=True)
 class Row:
-    """One thing done by clients again and again. What is no name has its label in Russian where the README shows it."""
+    """One thing done by clients again and again."""
 
     server: str
     what: str
     label: str
-    russian: str = ""
-    in_readme: bool = True
     by_greatest: bool = False  # by whoever has the most referrals, else by people with ten
 
 
 ROWS = {
     "me": Row("zovi", "me", "**Zovi**, REST `me`"),
     "graphql": Row("zovi", "graphql", "**Zovi**, GraphQL `me`"),
-    "floor": Row("floor", "me", "raw WSGI + PyJWT + one SQL, granian", "чистый WSGI + PyJWT + один SQL, granian"),
+    "floor": Row("floor", "me", "raw WSGI + PyJWT + one SQL, granian"),
     "fastapi": Row("fastapi", "me", "FastAPI + asyncpg, uvicorn"),
     "better_auth": Row("better_auth", "me", "better-auth + Hono, Node"),
     "drf": Row("drf", "me", "Django + DRF, granian"),
     "graphene": Row("graphene", "graphql", "stock graphene-django, granian"),
-    "sign_in": Row("zovi", "sign_in", "**Zovi**, first sign-in (two calls)", "**Zovi**, первый вход (два вызова)"),
-    "better_auth_sign_in": Row(
-        "better_auth", "sign_in", "better-auth + Hono, first sign-in", "better-auth + Hono, первый вход"
-    ),
-    "drf_sign_in": Row("drf", "sign_in", "Django + DRF, first sign-in", "Django + DRF, первый вход"),
-    "activate": Row("zovi", "activate", "**Zovi**, activation", in_readme=False),
-    "refs": Row("zovi", "refs", "**Zovi**, referrals", in_readme=False),
-    "me_many": Row("zovi_many", "me", "**Zovi**, `me`, many users", in_readme=False),
-    "me_most": Row("zovi_many", "me", "**Zovi**, `me`, the most referrals", in_readme=False, by_greatest=True),
-    "refs_most": Row("zovi_many", "refs", "**Zovi**, referrals, the most", in_readme=False, by_greatest=True),
-    "sign_in_many": Row("zovi_many", "sign_in", "**Zovi**, first sign-in, many users", in_readme=False),
+    "sign_in": Row("zovi", "sign_in", "**Zovi**, first sign-in (two calls)"),
+    "better_auth_sign_in": Row("better_auth", "sign_in", "better-auth + Hono, first sign-in"),
+    "drf_sign_in": Row("drf", "sign_in", "Django + DRF, first sign-in"),
+    "activate": Row("zovi", "activate", "**Zovi**, activation"),
+    "refs": Row("zovi", "refs", "**Zovi**, referrals"),
+    "me_many": Row("zovi_many", "me", "**Zovi**, `me`, many users"),
+    "me_most": Row("zovi_many", "me", "**Zovi**, `me`, the most referrals", by_greatest=True),
+    "refs_most": Row("zovi_many", "refs", "**Zovi**, referrals, the most", by_greatest=True),
+    "sign_in_many": Row("zovi_many", "sign_in", "**Zovi**, first sign-in, many users"),
 }
 CROWD = "crowd"  # the part that is no row: many at once, and readers beside them
 

@@ -276,8 +276,6 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     (folder / "RESULTS.md").write_text(text)
     (folder / "me.svg").write_text(report.chart(results))
-    if given.whole:
-        report.show_in_readmes(results, env.ROOT)
     failed = {name: dict(row.failed) for name, row in results.rows.items() if row.failed}
     if failed:
         sys.exit(f"some answers were not what they should be: {failed}")

@@ -12,9 +12,17 @@ DECISIONS = sorted((env.ROOT / "docs" / "decisions").iterdir())
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(document):
-    links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
-    ours = [link for link in links if not re.match(r"\w+:", link)]
-    assert [link for link in ours if not (document.parent / link).exists()] == []
+    links = re.findall(r"\]\(([^)]+)\)", document.read_text())
+    ours = [link.partition("#") for link in links if not re.match(r"\w+:", link)]
+    assert [path for path, _, _ in ours if not (document.parent / path).exists()] == []
+    places = [((document.parent / path) if path else document, place) for path, _, place in ours if place]
+    assert [place for target, place in places if place not in anchors(target.read_text())] == []
+
+
+def anchors(text: str) -> set[str]:
+    """Where links into a page may lead, as GitHub names its headings."""
+    headings = re.findall(r"(?m)^#+ (.+)$", text)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.name)
@@ -37,15 +45,3 @@ def test_a_command_of_a_guide_finds_the_requirements(document):
     text = document.read_text()
     assert re.findall(r"(?m)^python3? manage\.py .*", text) == []
     assert set(re.findall(r"(/[\w/]+)/\.venv/bin/python", text)) <= {"/srv/zovi"}
-
-
-@pytest.mark.parametrize("name", ["README.md", "README.ru.md"])
-def test_the_readme_shows_what_was_measured(name):
-    def figures(text: str) -> list[tuple[str, ...]]:
-        rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-        return [tuple(cells[1:]) for cells in rows if len(cells) == 7 and cells[-1].isdecimal()]
-
-    readme = (env.ROOT / name).read_text()
-    shown = figures(readme[readme.index("<!-- bench -->") : readme.index("<!-- /bench -->")])
-    assert len(shown) >= 9
-    assert set(shown) <= set(figures((env.ROOT / "bench" / "RESULTS.md").read_text()))
