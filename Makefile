@@ -14,7 +14,7 @@ export PIP_USER := 0
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_REQUIRE_HASHES PIP_NO_DEPS
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev example manage upgrade-db test bench scorecard faults mutants lint ci
+.PHONY: help run dev example manage upgrade-db test pictures bench scorecard faults mutants lint ci
 .NOTPARALLEL:
 
 help: ## list the commands
@@ -39,6 +39,10 @@ upgrade-db: $(VENV)/installed ## move the embedded database to the newest Postgr
 
 test: $(VENV)/installed-dev npm/node_modules/fetched-dev $(GRAPHIQL)/installed ## run the whole test suite against a real PostgreSQL
 	@$(IN)/python -m pytest $(ARGS)
+
+pictures: $(VENV)/installed-dev $(GRAPHIQL)/installed ## take the pictures of README anew, in Chromium
+	@CI=1 $(IN)/python -m pytest tests/browser/test_pictures.py
+	@cp .local/screenshots/ticket-*.png docs/pictures/
 
 bench: $(VENV)/installed-bench bench/node_modules/fetched ## measure Zovi beside its baselines into bench/RESULTS.md (ARGS=--short: only see that it runs)
 	@$(IN)/python -m bench.run $(ARGS)

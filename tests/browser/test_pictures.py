@@ -1,0 +1,25 @@
+"""The pictures of the documents, taken of the real pages. `make pictures` puts them where the documents show them."""
+
+import pytest
+
+from tests.browser import zovi
+from tests.support.people import ALICE
+from users.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_ticket(live_server, chromium, settings, scheme):
+    settings.SITE_URL = "https://zovi.example"
+    User.objects.create(phone=ALICE, invite_code="K7WQ2M")
+    context = chromium.new_context(viewport=zovi.PHONE, locale="en", color_scheme=scheme, device_scale_factor=2)
+    page = context.new_page()
+    zovi.sign_in(page, live_server.url, ALICE)
+    assert page.inner_text("#link") == "https://zovi.example/i/K7WQ2M/"
+    zovi.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    ticket = page.locator(".ticket").bounding_box()
+    around = {"x": 0, "y": ticket["y"] - ticket["x"], "width": zovi.PHONE["width"]}
+    around["height"] = ticket["height"] + 2 * ticket["x"]
+    page.screenshot(path=zovi.SCREENSHOTS / f"ticket-{scheme}.png", clip=around, full_page=True)
+    context.close()
