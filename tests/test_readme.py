@@ -1,21 +1,23 @@
-"""The README's calls, run word for word against the running server; its answers must be the real ones."""
+"""The calls of README and docs, run word for word against the running server; their answers must be the real ones."""
 
 import json
 import re
-import shlex
 import subprocess
 
 import pytest
 import requests
+from PIL import Image
 
 from project import env
 from tests import needs
 from tests.support.servers import Zovi
 
 README = (env.ROOT / "README.md").read_text()
-CALL = re.compile(r"```sh\n(curl [^`]*?)\n```\n```json\n(.*?)\n```", re.DOTALL)
+GRAPHQL, CLIENTS = ((env.ROOT / "docs" / name).read_text() for name in ("graphql.md", "clients.md"))
+CALL = re.compile(r"```sh\n((?:[A-Z].*\n)?curl .*)\n```\n```json\n(.*)\n```")
 DRAWN = {"otp", "challenge", "token", "refresh_token", "id", "invite_code", "activated_invite_code"}
 DRAWN |= {"refreshToken", "inviteCode", "activatedInviteCode"}
+OLD_ENOUGH = {"-b", "-c", "-d", "-H"}  # options that curl has had for ever: Debian 11's is 7.74 and has no --json
 
 
 @pytest.fixture
@@ -26,19 +28,30 @@ def zovi(tmp_path):
     server.stop()
 
 
-def test_every_call_of_the_readme_gives_the_answer_beside_it(zovi, tmp_path):
-    calls = CALL.findall(README)
-    assert len(calls) >= 12
-    drawn: dict[str, str] = {}  # what the README shows -> what this run drew instead
+def test_every_call_gives_the_answer_beside_it(zovi, tmp_path):
+    """One shell for all of it: a line of variables, filled from the answer above, holds for whatever comes after."""
+    calls = CALL.findall(README) + CALL.findall(GRAPHQL)
+    assert len(calls) == README.count("```json") + GRAPHQL.count("```json") >= 12
+    drawn: dict[str, str] = {"http://127.0.0.1:8000": zovi.base}  # what is shown -> what this run drew instead
+    variables = ""
     for command, answer in calls:
-        command = command.replace("http://127.0.0.1:8000", zovi.base)
         for shown, real in drawn.items():
             command = command.replace(shown, real).replace(shown.lower(), real.lower())
-        done = subprocess.run(["curl", "-sS", *shlex.split(command)[1:]], cwd=tmp_path, capture_output=True, check=True)
+        before, _, curl = command.rpartition("\ncurl ")
+        variables += f"{before}\n"
+        script = f"{variables}curl -sS {curl.removeprefix('curl ')}"
+        done = subprocess.run(["sh", "-euc", script], cwd=tmp_path, capture_output=True, check=True)
         shown, real = json.loads(answer), json.loads(done.stdout)
         learn(drawn, shown, real)
         assert real == with_drawn(drawn, shown), command
-        assert list(real) == list(shown), "the README shows the fields in their order"
+        assert list(real) == list(shown), "the fields are shown in their order"
+
+
+@pytest.mark.parametrize("document", [README, GRAPHQL], ids=["README", "graphql"])
+def test_curl_may_be_old(document):
+    calls = re.findall(r"(?m)^curl (.*)$", document)
+    assert len(calls) >= 5
+    assert {option for call in calls for option in re.findall(r"(?<!\S)--?\w[\w-]*", call)} <= OLD_ENOUGH
 
 
 def learn(drawn: dict[str, str], shown: dict, real: dict) -> None:
@@ -60,19 +73,18 @@ def with_drawn(drawn: dict[str, str], shown: dict) -> dict:
     }
 
 
-def test_every_operation_of_the_readme_is_called_in_curl_word_for_word():
-    sections = re.findall(r"```graphql\n(.*?)\n```\n```sh\ncurl [^`]*? --json '(.*?)'\n```", README, re.DOTALL)
-    assert len(sections) == README.count("```graphql") >= 5
+def test_every_graphql_operation_is_called_in_curl_word_for_word():
+    sections = re.findall(r"```graphql\n(.*)\n```\n```sh\n(?:.*\n)?curl .* -d '(.*)'\n```", GRAPHQL)
+    assert len(sections) == GRAPHQL.count("```graphql") == 5
     for operation, body in sections:
         assert json.loads(body)["query"] == operation
 
 
-def test_a_token_is_checked_elsewhere_as_the_readme_says(zovi, tmp_path):
+def test_a_token_is_checked_elsewhere_as_the_documents_say(zovi, tmp_path):
     token = zovi.sign_in().headers["Authorization"].removeprefix("Bearer ")
-    python, node = (
-        re.search(rf"```{language}\n(.*?)\n```", README, re.DOTALL)[1].replace("http://127.0.0.1:8000", zovi.base)
-        for language in ("python", "js")
-    )
+    shown = [re.search(rf"```{language}\n(import .*?)\n```", CLIENTS, re.DOTALL)[1] for language in ("python", "js")]
+    assert f"```python\n{shown[0]}\n```" in README
+    python, node = (code.replace("http://127.0.0.1:8000", zovi.base) for code in shown)
     names: dict = {"token": token}
     exec(python, names)  # noqa: S102
     script = env.ROOT / "npm" / "readme.mjs"  # where npm's packages are found
@@ -86,7 +98,19 @@ def test_a_token_is_checked_elsewhere_as_the_readme_says(zovi, tmp_path):
     assert names["user_id"] == said == me.json()["id"]
 
 
-def test_the_first_screen_holds_both_commands():
-    first_screen = README[:1200]
+def test_the_first_screen_says_what_it_is_and_holds_both_commands():
+    first_screen = README[:1600]
+    assert re.match(r"# Zovi\n\n\*\*Zovi is a .* for .* who", first_screen)
     assert "make run" in first_screen
     assert "make test" in first_screen
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ru.md"])
+def test_a_readme_is_read_to_its_end_and_shows_the_ticket(name):
+    text = (env.ROOT / name).read_text()
+    assert len(text.splitlines()) < 250
+    shown = re.findall(r'(?:src|srcset)="(docs/pictures/[\w-]+\.png)"', text[:1600])
+    assert shown == ["docs/pictures/ticket-dark.png", "docs/pictures/ticket-light.png"]
+    for path in shown:
+        with Image.open(env.ROOT / path) as picture:
+            assert picture.width == 2 * 390  # a phone's

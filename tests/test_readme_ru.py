@@ -40,7 +40,7 @@ def links(text: str) -> list[str]:
 @pytest.mark.parametrize("what", [blocks, tables, headings], ids=lambda what: what.__name__)
 def test_both_readmes_hold_the_same(what):
     english, russian = what(ENGLISH), what(RUSSIAN)
-    assert len(english) > 5
+    assert len(english) >= 3
     for ours, theirs in zip(english, russian, strict=False):
         assert theirs == ours
     assert len(english) == len(russian)

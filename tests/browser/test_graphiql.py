@@ -133,8 +133,8 @@ def test_every_example_runs_in_the_order_of_the_tabs(live_server, visit):
     assert visit.foreign(live_server.url) == []
 
 
-def test_the_readmes_operations_run_word_for_word(live_server, visit):
-    operations = re.findall(r"```graphql\n(.*?)\n```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_documents_operations_run_word_for_word(live_server, visit):
+    operations = re.findall(r"```graphql\n(.*?)\n```", (ROOT / "docs" / "graphql.md").read_text(), re.DOTALL)
     assert len(operations) == 5
     alice, _ = User.objects.get_or_register(ALICE)
     graphiql = GraphiQL(visit.page, live_server.url)

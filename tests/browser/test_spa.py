@@ -16,7 +16,7 @@ from users.models import Activation, Challenge, Session, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-README = (ROOT / "README.md").read_text()
+CLIENTS = (ROOT / "docs" / "clients.md").read_text()
 
 
 @pytest.fixture
@@ -262,8 +262,8 @@ def test_the_app_looks_right_and_is_for_everybody(app, axe, bob, scheme):
 # --- Types -----------------------------------------------------------------------------------------------------------
 
 
-def test_typed_clients_are_generated_by_the_readmes_commands(live_server, tmp_path):
-    commands = re.findall(r"```sh\n([^`]*?npx [^`]*?)```", README, re.DOTALL)
+def test_typed_clients_are_generated_by_the_documents_commands(live_server, tmp_path):
+    commands = re.findall(r"```sh\n([^`]*?npx [^`]*?)```", CLIENTS, re.DOTALL)
     assert len(commands) == 2
     if not shutil.which("npx") or subprocess.run(["npm", "ping"], capture_output=True, timeout=60).returncode:
         skip_unless_ci("npm is missing, or has no network")
