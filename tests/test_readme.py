@@ -14,10 +14,11 @@ from tests.support.servers import Zovi
 
 README = (env.ROOT / "README.md").read_text()
 GRAPHQL, CLIENTS = ((env.ROOT / "docs" / name).read_text() for name in ("graphql.md", "clients.md"))
-CALL = re.compile(r"```sh\n((?:[A-Z].*\n)?curl .*)\n```\n```json\n(.*)\n```")
+STORY = (env.ROOT / "examples" / "story.sh").read_text()
+CALL = re.compile(r"```sh\n((?:[A-Z].*\n)?curl .*)\n```(?:\n```json\n(.*)\n```)?")
 DRAWN = {"otp", "challenge", "token", "refresh_token", "id", "invite_code", "activated_invite_code"}
 DRAWN |= {"refreshToken", "inviteCode", "activatedInviteCode"}
-OLD_ENOUGH = {"-b", "-c", "-d", "-H"}  # options that curl has had for ever: Debian 11's is 7.74 and has no --json
+OLD_ENOUGH = {"-b", "-c", "-d", "-H", "-X"}  # options that curl has had for ever: Debian 11's is 7.74 and has no --json
 
 
 @pytest.fixture
@@ -30,28 +31,34 @@ def zovi(tmp_path):
 
 def test_every_call_gives_the_answer_beside_it(zovi, tmp_path):
     """One shell for all of it: a line of variables, filled from the answer above, holds for whatever comes after."""
-    calls = CALL.findall(README) + CALL.findall(GRAPHQL)
-    assert len(calls) == README.count("```json") + GRAPHQL.count("```json") >= 12
+    *calls, logout = CALL.findall(README)
+    calls += CALL.findall(GRAPHQL)
+    assert len(calls) == README.count("```json") + GRAPHQL.count("```json") == 8 + 5
     drawn: dict[str, str] = {"http://127.0.0.1:8000": zovi.base}  # what is shown -> what this run drew instead
     variables = ""
-    for command, answer in calls:
+    for command, answer in [*calls, logout]:
         for shown, real in drawn.items():
             command = command.replace(shown, real).replace(shown.lower(), real.lower())
         before, _, curl = command.rpartition("\ncurl ")
         variables += f"{before}\n"
         script = f"{variables}curl -sS {curl.removeprefix('curl ')}"
         done = subprocess.run(["sh", "-euc", script], cwd=tmp_path, capture_output=True, check=True)
-        shown, real = json.loads(answer), json.loads(done.stdout)
+        shown, real = json.loads(answer or "{}"), json.loads(done.stdout or "{}")
         learn(drawn, shown, real)
         assert real == with_drawn(drawn, shown), command
         assert list(real) == list(shown), "the fields are shown in their order"
 
 
+def test_the_readme_tells_the_story_of_the_script():
+    """Which tests/test_example_story.py runs."""
+    assert re.findall(r"(?m)^curl .*$", README) == re.findall(r"(?m)^curl .*$", STORY)
+
+
 @pytest.mark.parametrize("document", [README, GRAPHQL], ids=["README", "graphql"])
 def test_curl_may_be_old(document):
-    calls = re.findall(r"(?m)^curl (.*)$", document)
+    calls = re.findall(r"(?m)^curl .*$", document)
     assert len(calls) >= 5
-    assert {option for call in calls for option in re.findall(r"(?<!\S)--?\w[\w-]*", call)} <= OLD_ENOUGH
+    assert {option for call in calls for option in re.findall(r"(?<= )-+[A-Za-z-]+", call)} <= OLD_ENOUGH
 
 
 def learn(drawn: dict[str, str], shown: dict, real: dict) -> None:
