@@ -54,6 +54,12 @@ def test_the_readme_tells_the_story_of_the_script():
     assert re.findall(r"(?m)^curl .*$", README) == re.findall(r"(?m)^curl .*$", STORY)
 
 
+def test_the_readme_shows_the_code_of_the_example():
+    """Which tests/browser/test_spa.py drives."""
+    [shown] = re.findall(r"```js\n(.*?)```", README, re.DOTALL)
+    assert shown in (env.ROOT / "examples" / "spa" / "app.js").read_text()
+
+
 @pytest.mark.parametrize("document", [README, GRAPHQL], ids=["README", "graphql"])
 def test_curl_may_be_old(document):
     calls = re.findall(r"(?m)^curl .*$", document)
