@@ -19,6 +19,12 @@ def test_every_link_leads_somewhere(document):
     assert [place for target, place in places if place not in anchors(target.read_text())] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_name_of_a_link_has_its_address(document):
+    text = document.read_text()
+    assert set(re.findall(r"\]\[([\w-]+)\]", text)) == set(re.findall(r"(?m)^\[([\w-]+)\]: https://", text))
+
+
 def anchors(text: str) -> set[str]:
     """Where links into a page may lead, as GitHub names its headings."""
     headings = re.findall(r"(?m)^#+ (.+)$", text)
