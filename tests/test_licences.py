@@ -1,4 +1,4 @@
-"""Whoever takes Zovi takes its dependencies: all are permissive, but for those docs/dependencies.md names with a reason."""
+"""Who takes Zovi takes its dependencies: all are permissive, but for those that docs/dependencies.md gives reasons for."""
 
 import json
 import re
@@ -33,9 +33,8 @@ def licences_of_python() -> dict[str, str]:
 
 def licences_of_npm(folder: str) -> dict[str, str]:
     packages = json.loads((env.ROOT / folder / "package-lock.json").read_text())["packages"]
-    return {
-        name.rpartition("node_modules/")[2]: package.get("license", "none") for name, package in packages.items() if name
-    }
+    installed = {name.rpartition("node_modules/")[2]: package for name, package in packages.items() if name}
+    return {name: package.get("license", "none") for name, package in installed.items()}
 
 
 def test_every_dependency_is_permissive_or_is_named_with_a_reason():
