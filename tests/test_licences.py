@@ -1,4 +1,4 @@
-"""Who takes Zovi takes its dependencies: all are permissive, but for those that docs/dependencies.md gives reasons for."""
+"""Who takes Zovi takes its dependencies: all are permissive, but for those that docs/dependencies.md explains."""
 
 import json
 import re
