@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 IN := $(VENV)/bin
 MUTANTS := .local/mutants
+RUSSIAN := users/locale/ru/LC_MESSAGES/django
 GRAPHIQL := schema/static/schema/vendor
 # npm/ and not here: Heroku takes whatever has a package.json in its root for a Node.js application.
 FETCHED := npm/node_modules/fetched
@@ -14,7 +15,7 @@ export PIP_USER := 0
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_REQUIRE_HASHES PIP_NO_DEPS
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev example manage upgrade-db test pictures bench scorecard faults mutants lint ci
+.PHONY: help run dev example manage upgrade-db test messages pictures bench scorecard faults mutants lint ci
 .NOTPARALLEL:
 
 help: ## list the commands
@@ -39,6 +40,9 @@ upgrade-db: $(VENV)/installed ## move the embedded database to the newest Postgr
 
 test: $(VENV)/installed-dev npm/node_modules/fetched-dev $(GRAPHIQL)/installed ## run the whole test suite against a real PostgreSQL
 	@$(IN)/python -m pytest $(ARGS)
+
+messages: $(VENV)/installed-dev ## compile the Russian texts, after a change of django.po
+	@$(IN)/python -c "import polib; polib.pofile('$(RUSSIAN).po').save_as_mofile('$(RUSSIAN).mo')"
 
 pictures: $(VENV)/installed-dev $(GRAPHIQL)/installed ## take the pictures of README anew, in Chromium
 	@CI=1 $(IN)/python -m pytest tests/browser/test_pictures.py

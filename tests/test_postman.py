@@ -7,32 +7,23 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from django.urls import get_resolver, resolve
-from django.urls.resolvers import URLPattern
 from graphql import TypeInfo, TypeInfoVisitor, Visitor, build_schema, parse, validate, visit
 
 from project import env
 from tests import needs
+from tests.support import calls
 from tests.support.servers import Zovi
 
-COLLECTION = env.ROOT / "postman" / "referral_system.postman_collection.json"
+COLLECTION = env.ROOT / calls.COLLECTION
 ENVIRONMENT = env.ROOT / "postman" / "local.postman_environment.json"
 TEXT = COLLECTION.read_text()
 
 
-def items(folder: dict) -> list[dict]:
-    return [leaf for item in folder["item"] for leaf in (items(item) if "item" in item else [item])]
-
-
-ITEMS = items(json.loads(TEXT))
+ITEMS = calls.requests()
 
 
 def name_of(item: dict) -> str:
     return item["name"]
-
-
-def script(item: dict, listen: str) -> str:
-    return "\n".join(line for event in item["event"] if event["listen"] == listen for line in event["script"]["exec"])
 
 
 def newman(base: str, report) -> tuple[subprocess.CompletedProcess, list[dict]]:
@@ -98,7 +89,7 @@ def test_no_request_is_content_with_any_answer(indifferent_server, tmp_path):
 
 @pytest.mark.parametrize("item", ITEMS, ids=name_of)
 def test_every_request_says_which_status_it_expects(item):
-    tests = script(item, "test")
+    tests = calls.script(item, "test")
     assert "pm.test(" in tests
     assert re.search(r"to\.have\.status\(\d{3}\)", tests)
 
@@ -116,43 +107,13 @@ def test_the_server_has_one_variable_and_nothing_is_pasted():
 def test_whatever_a_request_needs_an_earlier_script_has_set():
     known = {"base_url"}
     for item in ITEMS:
-        known |= set(re.findall(r"ariables\.set\('(\w+)'", script(item, "prerequest")))
+        known |= set(re.findall(r"ariables\.set\('(\w+)'", calls.script(item, "prerequest")))
         needed = set(re.findall(r"\{\{(\w+)\}\}", json.dumps(item["request"])))
         assert needed - known == set(), item["name"]
-        known |= set(re.findall(r"ariables\.set\('(\w+)'", script(item, "test")))
+        known |= set(re.findall(r"ariables\.set\('(\w+)'", calls.script(item, "test")))
 
 
-# --- Nothing missing, nothing extra ------------------------------------------------------------------------------
-
-
-def calls_there_are() -> set[tuple[str, str]]:
-    """(method, route) of every REST call; what people look at in a browser is none."""
-
-    def walk(resolver, prefix=""):
-        for entry in resolver.url_patterns:
-            route = prefix + str(entry.pattern)
-            yield from [(route, entry)] if isinstance(entry, URLPattern) else walk(entry, route)
-
-    found = set()
-    for route, entry in walk(get_resolver()):
-        if route.startswith("api/") and not route.startswith("api/docs/"):
-            view = entry.callback.view_class
-            found |= {(name.upper(), route) for name in view.http_method_names if hasattr(view, name)}
-    return {call for call in found if call[0] != "OPTIONS"} | {("GET", "livez"), ("GET", "readyz")}
-
-
-def calls_of_the_collection() -> set[tuple[str, str]]:
-    calls = set()
-    for item in ITEMS:
-        path = "/" + "/".join(item["request"]["url"]["path"])
-        route = resolve(re.sub(r"\{\{.*?\}\}", "variable", path)).route
-        if "method_not_allowed" not in script(item, "test") and route != "graphql/":
-            calls.add((item["request"]["method"], route))
-    return calls
-
-
-def test_it_holds_every_rest_call_and_no_other():
-    assert calls_of_the_collection() == calls_there_are()
+# --- Nothing missing, nothing extra (calls: tests/test_calls.py) ---------------------------------------------------
 
 
 class Asked(Visitor):
@@ -180,7 +141,7 @@ def test_it_asks_for_every_field_and_argument_of_the_schema_and_no_other():
     types = TypeInfo(schema)
     asked = Asked(types)
     for item in ITEMS:
-        if item["request"]["url"]["path"] == ["graphql", ""] and "graphql_" not in script(item, "test"):
+        if item["request"]["url"]["path"] == ["graphql", ""] and "graphql_" not in calls.script(item, "test"):
             document = parse(item["request"]["body"]["graphql"]["query"])
             assert validate(schema, document) == [], item["name"]
             visit(document, TypeInfoVisitor(types, asked))
