@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from tests.support.people import ALICE, BOB, CHARLIE
 from users.clients import Client
 from users.models import User
+from users.services import openings
 from users.sms import Message, gateways, routes
 
 # project/wsgi.py gives a server's connections short time-outs; tests that import it share a busy machine.
@@ -23,6 +24,13 @@ settings.DATABASE_POOL_PATIENCE = 300
 def in_english() -> None:
     """Whatever language a page left on this thread."""
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _openings_of_its_own(monkeypatch) -> None:
+    """Each test counts opened links from none, and writes them when it says so."""
+    monkeypatch.setattr(openings._Noted, "_start_clock", lambda noted: None)
+    monkeypatch.setattr(openings, "_noted", openings._Noted())
 
 
 @pytest.fixture

@@ -165,6 +165,7 @@ class User(graphene.ObjectType):
         description="Phone numbers of those who entered this user's code: newest first, the first 100.",
     )
     referrals_count = graphene.Int(required=True, description="How many have entered this user's code.")
+    invite_opened = graphene.Int(required=True, description="How many times this user's invite link was opened.")
     referral_connection = graphene.Field(
         ReferralConnection,
         required=True,
@@ -191,6 +192,10 @@ class User(graphene.ObjectType):
     @staticmethod
     def resolve_referrals_count(person: Caller | Me | Somebody, info) -> int:
         return person.profile.referrals_count
+
+    @staticmethod
+    def resolve_invite_opened(person: Caller | Me | Somebody, info) -> int:
+        return person.profile.invite_opened
 
     @staticmethod
     def resolve_referral_connection(

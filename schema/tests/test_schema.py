@@ -37,6 +37,7 @@ def test_the_schema_is_the_one_that_was_promised():
             "activatedInviteCode: String",
             "referrals: [String!]!",
             "referralsCount: Int!",
+            "inviteOpened: Int!",
             "referralConnection: ReferralConnection!",
             "sessions: SessionConnection",
         ],

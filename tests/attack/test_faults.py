@@ -16,6 +16,7 @@ from tests.support.servers import free_port, wait_until
 
 FULL = bool(os.environ.get("FULL"))
 ME = "{ me { inviteCode activatedInviteCode referrals } }"
+A_BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"}
 numbers = itertools.count()
 
 
@@ -206,6 +207,7 @@ def test_a_locked_table_is_503_within_three_seconds_and_the_process_stays_live(z
 def test_a_graceful_stop_fails_no_request_that_was_let_in(zovi, figure):
     signed_in = {"Authorization": zovi.sign_in(new_phone()).headers["Authorization"]}
     url = f"{zovi.base}/api/users/me/"
+    link = f"{zovi.base}/i/{requests.get(url, headers=signed_in, timeout=120).json()['invite_code']}/"
 
     def over_a_new_connection(_session):
         return live.rest("GET", url, headers=signed_in | {"Connection": "close"})(requests)
@@ -214,6 +216,7 @@ def test_a_graceful_stop_fails_no_request_that_was_let_in(zovi, figure):
     renewed = live.Load(over_a_new_connection, 10, pause=0.1)
     with kept_alive, renewed:
         time.sleep(3 if FULL else 1)
+        opened = [requests.get(link, headers=A_BROWSER, timeout=120).status_code for _ in range(10)]
         before = time.monotonic()
         assert zovi.stop() == 0
         took = time.monotonic() - before
@@ -223,6 +226,8 @@ def test_a_graceful_stop_fails_no_request_that_was_let_in(zovi, figure):
         assert refused_from >= before  # nobody was turned away before the stop
     if FULL:
         assert took <= 30
+    zovi.start()
+    assert requests.get(url, headers=signed_in, timeout=120).json()["invite_opened"] == opened.count(200) == 10
     served = kept_alive.statuses()[200] + renewed.statuses()[200]
     figure(f"{served} served, 0 failed, exit after {took:.1f} s")
 

@@ -10,6 +10,7 @@ NAMES = {
     "inviteCode": "invite_code",
     "activatedInviteCode": "activated_invite_code",
     "referralsCount": "referrals_count",
+    "inviteOpened": "invite_opened",
     "refreshToken": "refresh_token",
     "tokenType": "token_type",
     "expiresIn": "expires_in",
@@ -24,7 +25,7 @@ NAMES = {
 }
 TOKENS = "token refreshToken tokenType expiresIn"
 SESSION = "id browser address signedInAt lastSeenAt current"
-USER = "id phoneNumber inviteCode activatedInviteCode referrals referralsCount"
+USER = "id phoneNumber inviteCode activatedInviteCode referrals referralsCount inviteOpened"
 
 
 class GraphQLDoor:

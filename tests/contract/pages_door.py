@@ -115,6 +115,7 @@ class PagesDoor:
                 "activated_invite_code": _find(r'<p class="big-code small">(\w+)</p>', html),
                 "referrals": [_number(person) for person in people],
                 "referrals_count": int(_find(r'<p class="count">(\d+)</p>', html)),
+                "invite_opened": int(_find(r"Your link was opened (\d+) time", html) or 0),
             }
         )
 

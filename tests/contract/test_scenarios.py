@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 from django.db.models import F
+from django.test import Client
 from django.utils import timezone
 
 from tests.contract.graphql_door import GraphQLDoor
@@ -250,6 +251,16 @@ def test_who_has_left_stays_in_the_list_without_a_number(caller, alice, bob):
     sign_in(caller, ALICE)
     answer = caller.me()
     assert (answer["referrals"], answer["referrals_count"]) == (["***"], 1)
+
+
+def test_how_often_ones_link_was_opened_is_seen(caller, alice):
+    browser = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"}
+    sign_in(caller, ALICE)
+    assert caller.me()["invite_opened"] == 0
+    for _ in range(3):
+        assert Client().get(f"/i/{alice.invite_code}/", headers=browser).status_code == 200
+    services.write_openings()
+    assert caller.me()["invite_opened"] == 3
 
 
 def test_a_new_profile_is_empty(caller):

@@ -4,7 +4,7 @@ from users.models.challenges import LIVE_CHALLENGES, AddressFailure, Challenge, 
 from users.models.events import Delivery, Event, GoneEndpoint
 from users.models.messages import KEEP_MESSAGE, Message
 from users.models.people import NO_PASSWORD, PhoneField, User
-from users.models.referrals import Activation, InvitedNumber, InviteFailure
+from users.models.referrals import Activation, InvitedNumber, InviteFailure, InviteOpening
 from users.models.sessions import Session
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "GoneEndpoint",
     "GuardDecision",
     "InviteFailure",
+    "InviteOpening",
     "InvitedNumber",
     "Message",
     "PhoneField",

@@ -90,6 +90,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     created_at = models.DateTimeField(_("registered"), db_default=Now(), editable=False)
     # Kept by a trigger on Activation: counting a hundred thousand rows on every read would show.
     referrals_count = models.PositiveIntegerField(_("people who came"), db_default=0, editable=False)
+    # All of the days together, kept by users/services/openings.py.
+    invite_opened = models.PositiveIntegerField(_("times their link was opened"), db_default=0, editable=False)
 
     objects = UserManager()
 

@@ -48,6 +48,22 @@ class InvitedNumber(models.Model):
         return self.phone_key
 
 
+class InviteOpening(models.Model):
+    """How many times somebody's invite link was opened on a day, see users/services/openings.py."""
+
+    inviter = models.ForeignKey(User, models.CASCADE, related_name="openings", db_index=False)
+    day = models.DateField()  # UTC's
+    times = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["inviter", "day"], name="invite_opening_counted_in_one_row"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class InviteFailure(models.Model):
     """Somebody entered an invite code that nobody has."""
 

@@ -32,6 +32,8 @@ class Invite(View):
         address = reverse("invite", args=[invitation.code])
         if request.path != address:
             return redirect(address)
+        if _is_looked_at(request) and errand.read(request).invite != invitation.code:
+            services.note_opening(invitation=invitation, client=callers.client_of(request))
         shown = {"invitation": invitation, "link": callers.invite_link(request, invitation.code)}
         response = render(request, "users/invite.html", {**shown, "form": SendCodeForm()})
         if user is None:
@@ -48,6 +50,11 @@ class Invite(View):
         response = redirect("profile" if user else "home")
         errand.note(request, response, invite="")
         return response
+
+
+def _is_looked_at(request: HttpRequest) -> bool:
+    """Neither asked for the headers alone, nor fetched by a browser before anybody wants to see it."""
+    return request.method == "GET" and not request.headers.get("Sec-Purpose")
 
 
 @require_safe

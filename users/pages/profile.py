@@ -38,6 +38,7 @@ class Profile(visitor.SignedInOnly, FormPage):
             "link": link,
             "qr": pictures.qr(link),
             "arrivals": pictures.bars(services.arrivals(user=user)),
+            "opened": sum(times for _, times in services.opened_links(user=user)),
             "people": services.referrals(user=user, cursor=cursor, first=PEOPLE_SHOWN),
             "sessions": services.sessions_of(user=user, cursor=self.request.GET.get("sessions"), first=SESSIONS_SHOWN),
         }

@@ -48,6 +48,7 @@ PROFILE = {
     "activated_invite_code": None,
     "refs": [_OTHER_PHONE],
     "refs_count": 1,
+    "invite_opened": 3,
     "refs_next": None,
 }
 

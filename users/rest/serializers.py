@@ -91,6 +91,7 @@ class ProfileAnswer(serializers.Serializer):
         child=serializers.CharField(), help_text="Numbers of those who entered the code, newest first, first 100."
     )
     refs_count = serializers.IntegerField(help_text="How many there are in all.")
+    invite_opened = serializers.IntegerField(help_text="How many times the invite link was opened.")
     refs_next = serializers.CharField(allow_null=True, help_text="Where the rest is, if there is more.")
 
 
@@ -252,6 +253,7 @@ def profile(profile: Profile, refs_url: str | None) -> dict:
         "activated_invite_code": profile.activated_invite_code,
         "refs": profile.phones,
         "refs_count": profile.referrals_count,
+        "invite_opened": profile.invite_opened,
         "refs_next": _at(refs_url, profile.next),
     }
 

@@ -25,6 +25,7 @@ from users.services.events import (
 )
 from users.services.invitations import Invitation, Standing, invitation, noted_invitation
 from users.services.messages import Delivered, inbox
+from users.services.openings import note_opening, write_openings
 from users.services.phone_number import change_phone, require_may_change_phone, set_phone, signed_in_recently
 from users.services.referral import (
     ActivatedInvite,
@@ -41,7 +42,7 @@ from users.services.referral import (
 )
 from users.services.sessions import OwnSession, SessionSlice, end_other_sessions, end_session, logout, sessions_of
 from users.services.sign_in import SentCode, SignIn, refresh, request_code, verify_code
-from users.services.statistics import DayCounts, arrivals, daily_counts
+from users.services.statistics import DayCounts, arrivals, daily_counts, opened_links
 
 __all__ = [
     "ActivatedInvite",
@@ -84,7 +85,9 @@ __all__ = [
     "may_activate",
     "member",
     "member_referrals",
+    "note_opening",
     "noted_invitation",
+    "opened_links",
     "own_profile",
     "profile_of",
     "referrals",
@@ -103,4 +106,5 @@ __all__ = [
     "user_referrals",
     "verify_code",
     "waiting_deliveries",
+    "write_openings",
 ]

@@ -47,6 +47,7 @@ def _about(user: User) -> dict[str, Any]:
         "invite_code": user.invite_code,
         "registered_at": user.created_at,
         "activated": _activated_by(user),
+        "invite_opened": list(user.openings.order_by("-day").values("day", "times")),
         "sessions": list(
             user.sessions.order_by("-created_at").values(
                 "address", "user_agent", "created_at", "seen_at", "refreshed_at", "ended_at"
@@ -91,10 +92,12 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
         release(user, key)
         tokens.end_sessions(user.sessions.all(), reason=EndReason.USER_DELETED)
         user.sessions.all().delete()
+        user.openings.all().delete()
         user.groups.clear()
         user.user_permissions.clear()
         User.objects.filter(id=user.id).update(
             phone=None,
+            invite_opened=0,
             is_active=False,
             is_staff=False,
             is_superuser=False,

@@ -16,6 +16,10 @@ _CHECKS = {
         LEFT JOIN (SELECT inviter_id, count(*) AS people FROM users_activation GROUP BY 1) AS came
             ON came.inviter_id = person.id
         WHERE person.referrals_count <> coalesce(came.people, 0)""",
+    "the number of openings of a link, on each user": """SELECT person.id FROM users_user AS person
+        JOIN (SELECT inviter_id, sum(times) AS times FROM users_inviteopening GROUP BY 1) AS opened
+            ON opened.inviter_id = person.id
+        WHERE person.invite_opened < opened.times""",
     "the number of who came, on each activation": """SELECT came.id FROM users_activation AS came
         JOIN users_user AS person ON person.id = came.invitee_id
         WHERE came.invitee_phone IS DISTINCT FROM person.phone""",

@@ -4,10 +4,10 @@ from typing import BinaryIO
 
 from django.db import connection
 
-# What import_users reads; the last column counts, and is not read.
+# What import_users reads; the last columns count, and are not read.
 _USERS = """SELECT person.phone, person.invite_code, host.invite_code AS inviter_code,
         to_char(person.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
-        person.referrals_count
+        person.referrals_count, person.invite_opened
     FROM users_user AS person
     LEFT JOIN users_activation AS came ON came.invitee_id = person.id
     LEFT JOIN users_user AS host ON host.id = came.inviter_id

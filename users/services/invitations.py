@@ -1,6 +1,7 @@
 """An invite link: who stands behind it, and what it can do for the one who opened it."""
 
 import enum
+import uuid
 from dataclasses import dataclass
 
 from users import codes, limits, phones
@@ -24,6 +25,7 @@ class Invitation:
     """`inviter_phone` is masked."""
 
     code: str
+    inviter_id: uuid.UUID
     inviter_phone: str
     standing: Standing
 
@@ -39,13 +41,13 @@ def invitation(*, invite_code: str, viewer: User | None, client: Client) -> Invi
     except InvalidInput:
         raise InviteNotFound() from None
     inviter = owner_of(code, asked_by=viewer) if viewer else _owner_shown_to_visitor(code, client.address)
-    return Invitation(code, phones.mask(inviter.phone), _standing(inviter, viewer))
+    return Invitation(code, inviter.id, phones.mask(inviter.phone), _standing(inviter, viewer))
 
 
 def noted_invitation(*, invite_code: str) -> Invitation | None:
     """The invitation somebody has opened before; None when its owner is not there any more."""
     inviter = User.objects.filter(invite_code=invite_code, is_active=True).first()
-    return Invitation(invite_code, phones.mask(inviter.phone), Standing.OPEN) if inviter else None
+    return Invitation(invite_code, inviter.id, phones.mask(inviter.phone), Standing.OPEN) if inviter else None
 
 
 def _owner_shown_to_visitor(code: str, address: str) -> User:

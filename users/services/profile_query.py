@@ -24,6 +24,7 @@ class Row(NamedTuple):
     invite_code: str
     activated_invite_code: str | None
     referrals_count: int
+    invite_opened: int
     phones: str | None
     oldest: int | None
 
@@ -31,7 +32,7 @@ class Row(NamedTuple):
 # The slice is read off one covering index, newest first, and an aggregate takes its rows in the order they come.
 _PROFILE = f"""
     SELECT person.id, person.phone, person.invite_code, inviter.invite_code, person.referrals_count,
-           newest.phones, newest.oldest
+           person.invite_opened, newest.phones, newest.oldest
     FROM users_user AS person
     LEFT JOIN users_activation AS activation ON activation.invitee_id = person.id
     LEFT JOIN users_user AS inviter ON inviter.id = activation.inviter_id

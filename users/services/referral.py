@@ -51,7 +51,8 @@ class ReferralSlice:
 class Profile:
     """`phones` are those of the first 100 of `referrals_count`. All are masked in somebody else's profile.
 
-    `next` is the cursor of the rest, None when that was all.
+    `invite_opened` is how many times their invite link was opened; `next` is the cursor of the rest, None when that
+    was all.
     """
 
     id: uuid.UUID
@@ -59,6 +60,7 @@ class Profile:
     invite_code: str
     activated_invite_code: str | None
     referrals_count: int
+    invite_opened: int
     phones: list[str]
     next: str | None
 
@@ -190,6 +192,7 @@ def profile_from(row: profile_query.Row | None, show_phone: ShowPhone = str) -> 
         invite_code=row.invite_code,
         activated_invite_code=row.activated_invite_code,
         referrals_count=row.referrals_count,
+        invite_opened=row.invite_opened,
         phones=shown,
         next=slices.write_cursor(slices.OLDER, str(row.oldest)) if row.oldest and row.referrals_count > SLICE else None,
     )

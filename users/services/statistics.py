@@ -8,7 +8,7 @@ from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from users.models import Activation, Challenge, Session, User
+from users.models import Activation, Challenge, InviteOpening, Session, User
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,13 @@ def arrivals(*, user: User, days: int = 30) -> list[tuple[date, int]]:
     """How many entered the user's code on each of the last `days` days, oldest first, days without any included."""
     shown = _last_days(days)
     counted = _per_day(user.referrals.all(), since=shown[0])
+    return [(day, counted.get(day, 0)) for day in shown]
+
+
+def opened_links(*, user: User, days: int = 30) -> list[tuple[date, int]]:
+    """How many times the user's link was opened on each of these days."""
+    shown = _last_days(days)
+    counted = dict(InviteOpening.objects.filter(inviter=user, day__gte=shown[0]).values_list("day", "times"))
     return [(day, counted.get(day, 0)) for day in shown]
 
 

@@ -7,10 +7,11 @@ from django.core.management import call_command
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import F
+from django.utils import timezone
 
 from tests.support.people import ALICE, BOB
 from users import errors, services, tokens
-from users.models import Activation, Challenge, CodeFailure, InviteFailure, Session, User
+from users.models import Activation, Challenge, CodeFailure, InviteFailure, InviteOpening, Session, User
 from users.rates import parse
 from users.services import account
 
@@ -37,11 +38,15 @@ def test_after_leaving_the_number_is_gone_and_the_inviters_list_keeps_an_entry(a
     services.activate_invite(user=bob, invite_code=alice.invite_code)
     services.activate_invite(user=charlie, invite_code=bob.invite_code)
     access = tokens.issue(tokens.open_session(bob, browser)).access
+    User.objects.filter(id=bob.id).update(invite_opened=2)
+    InviteOpening.objects.create(inviter=bob, day=timezone.now().date(), times=2)
     assert BOB in whole_database()
 
     leave(bob, browser)
 
     assert BOB not in whole_database()
+    bob.refresh_from_db()
+    assert (bob.invite_opened, bob.openings.count()) == (0, 0)
     profile = services.profile_of(user=alice)
     assert [referral.phone for referral in services.referrals(user=alice).items] == ["***"]
     assert profile.referrals_count == 1
@@ -96,6 +101,8 @@ def test_an_export_holds_everything_we_keep(alice, bob, charlie, browser):
     used = services.request_code(phone=BOB, client=browser)
     services.verify_code(code=used.otp, challenge=used.challenge, client=browser)
     services.request_code(phone=BOB, client=replace(browser, address="198.51.100.7"))
+    today = timezone.now().date()
+    InviteOpening.objects.create(inviter=bob, day=today, times=2)
 
     kept = exported(bob)
 
@@ -108,6 +115,7 @@ def test_an_export_holds_everything_we_keep(alice, bob, charlie, browser):
             "invite_code": bob.invite_code,
             "registered_at": bob.created_at,
             "activated": {"invite_code": alice.invite_code, "inviter": "+7 913 ***-**-00", "at": came.created_at},
+            "invite_opened": [{"day": today, "times": 2}],
             "referrals": [{"phone_number": charlie.phone, "at": invited.created_at}],
             "sessions": [
                 {

@@ -28,9 +28,13 @@ def rows(export) -> list[dict[str, str]]:
 
 def test_everybody_is_written_with_who_invited_them(alice, bob, charlie):
     services.activate_invite(user=bob, invite_code=alice.invite_code)
+    User.objects.filter(id=alice.id).update(invite_opened=3)
     User.objects.filter(id=charlie.id).update(phone=None, is_active=False)
-    found = [(row["phone"], row["invite_code"], row["inviter_code"]) for row in rows(exporting.export_users)]
-    assert found == [(ALICE, alice.invite_code, ""), (BOB, bob.invite_code, alice.invite_code)]
+    found = [list(row.values()) for row in rows(exporting.export_users)]
+    assert [row[:3] + row[4:] for row in found] == [
+        [ALICE, alice.invite_code, "", "1", "3"],
+        [BOB, bob.invite_code, alice.invite_code, "0", "0"],
+    ]
 
 
 def test_referrals_are_written_in_their_order(alice, bob):
@@ -81,6 +85,8 @@ BREAKS = {
         ALTER TABLE users_activation ENABLE TRIGGER activation_has_phone""",
     "that every trigger of ours is on": """SET CONSTRAINTS ALL IMMEDIATE;
         ALTER TABLE users_user DISABLE TRIGGER user_changes_phone""",
+    "the number of openings of a link, on each user": """INSERT INTO users_inviteopening (inviter_id, day, times)
+        SELECT id, '2026-11-26', 3 FROM users_user""",
     checking.OF_PEPPER: "UPDATE users_challenge SET phone_key = 'x'",
     "that nobody who has left is signed in": "UPDATE users_user SET is_active = false",
 }

@@ -77,6 +77,7 @@ def test_two_people_go_the_whole_way(api, browser):
         "activated_invite_code": None,
         "refs": [],
         "refs_count": 0,
+        "invite_opened": 0,
         "refs_next": None,
     }
 
@@ -455,6 +456,7 @@ def test_an_export_is_ones_own_data(as_alice, alice):
         "invite_code",
         "registered_at",
         "activated",
+        "invite_opened",
         "referrals",
         "sessions",
         "codes",

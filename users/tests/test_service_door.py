@@ -109,6 +109,7 @@ def shown(user: User, **changed) -> dict:
         "activated_invite_code": None,
         "refs": [],
         "refs_count": 0,
+        "invite_opened": 0,
         "refs_next": None,
         "is_active": True,
         "created_at": user.created_at.isoformat().replace("+00:00", "Z"),

@@ -45,6 +45,7 @@ mutation VerifyCode($code: String!, $challenge: String) {
 query Referrals($first: Int, $after: String) {
   me {
     referralsCount
+    inviteOpened
     referralConnection(first: $first, after: $after) {
       edges {
         cursor
@@ -74,6 +75,7 @@ query User($id: ID!) {
     activatedInviteCode
     referrals
     referralsCount
+    inviteOpened
   }
 }`,
     variables: { id: "00000000-0000-4000-8000-000000000000" },

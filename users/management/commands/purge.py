@@ -5,7 +5,16 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from users import limits
-from users.models import AddressFailure, Challenge, CodeFailure, Event, GuardDecision, InviteFailure, Session
+from users.models import (
+    AddressFailure,
+    Challenge,
+    CodeFailure,
+    Event,
+    GuardDecision,
+    InviteFailure,
+    InviteOpening,
+    Session,
+)
 
 MONTH, YEAR = timedelta(days=30), timedelta(days=365)
 DOORS = (*limits.VISITS, *limits.ADMINS, *limits.SERVICES)
@@ -14,7 +23,8 @@ BATCH = 10_000  # rows a statement, so that no lock lasts
 
 class Command(BaseCommand):
     help = (
-        "Deletes what has been of no use for 30 days: codes, sessions, events; wrong codes after a year. Run it daily."
+        "Deletes what has been of no use for 30 days: codes, sessions, events; wrong codes, and the days "
+        "on which links were opened, after a year. Run it daily."
     )
 
     def handle(self, **options):
@@ -26,6 +36,7 @@ class Command(BaseCommand):
             GuardDecision.objects.filter(hour__lt=Now() - YEAR),
             CodeFailure.objects.filter(created_at__lt=forgotten),
             InviteFailure.objects.filter(created_at__lt=Now() - limits.rows_are_kept(limits.INVITES, at_least=MONTH)),
+            InviteOpening.objects.filter(day__lt=Now() - YEAR),
             AddressFailure.objects.filter(created_at__lt=Now() - limits.rows_are_kept(DOORS, at_least=MONTH)),
             Session.objects.filter(long_dead, created_at__lt=Now() - MONTH),
             Event.objects.filter(created_at__lt=Now() - MONTH),

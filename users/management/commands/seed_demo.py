@@ -21,6 +21,16 @@ TENS = 10  # referrals of an ordinary inviter
 
 USER_COLUMNS = "id, password, is_superuser, phone, invite_code, is_active, is_staff, created_at, referrals_count"
 ACTIVATION_COLUMNS = "invitee_id, inviter_id, invitee_phone, created_at"
+# Every third who opened a link of the first came by it.
+_OPENINGS = """WITH opened AS (
+        INSERT INTO users_inviteopening (inviter_id, day, times)
+        SELECT inviter_id, (created_at AT TIME ZONE 'UTC')::date AS day, 3 * count(*) FROM users_activation
+        WHERE inviter_id = ANY(%(owners)s::uuid[]) GROUP BY inviter_id, day
+        RETURNING inviter_id, times
+    )
+    UPDATE users_user SET invite_opened = invite_opened + counted.times
+    FROM (SELECT inviter_id, sum(times) AS times FROM opened GROUP BY inviter_id) AS counted
+    WHERE id = counted.inviter_id"""
 TRIGGERS = ("activation_is_counted", "activation_has_phone")
 
 
@@ -48,6 +58,7 @@ class Command(BaseCommand):
             invited = sum(person.inviter is not None for person in people)
             lines = (_activation_line(person) for person in people if person.inviter)
             self.copy(cursor, "users_activation", ACTIVATION_COLUMNS, lines, invited)
+            cursor.execute(_OPENINGS, {"owners": [owner.id for owner in owners]})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute(_switch_triggers("ENABLE"))
         with connection.cursor() as cursor:
