@@ -68,12 +68,12 @@ def test_a_head_that_does_not_end_is_a_time_out(port, begun):
 
 def test_a_body_that_does_not_end_is_a_time_out_in_the_words_of_its_door(port):
     status, body = refusal(exchange(port, POST % b"/api/x"))
-    assert (status, body) == (408, {"detail": "Запрос не пришёл вовремя.", "code": "request_timeout"})
+    assert (status, body) == (408, {"detail": "Истекло время ожидания запроса.", "code": "request_timeout"})
     status, body = refusal(exchange(port, POST % b"/graphql/"))
     assert (status, body["errors"][0]["extensions"]["code"]) == (408, "request_timeout")
     status, page = exchange(port, POST % b"/send-code/").split(b"\r\n\r\n", 1)
     assert b"408" in status
-    assert "Запрос не пришёл вовремя." in page.decode()
+    assert "Истекло время ожидания запроса." in page.decode()
 
 
 @pytest.mark.parametrize("host", [b"evil.example", b"a b", b"[", b""])

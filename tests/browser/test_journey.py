@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 WORDS = {
     "en": {"invites": "invites you", "came": "You came by the invitation of", "out": "You are signed out."},
-    "ru": {"invites": "приглашает вас", "came": "Добро пожаловать! Вас пригласил номер", "out": "Вы вышли."},
+    "ru": {"invites": "приглашает вас", "came": "Добро пожаловать! Вас пригласили с номера", "out": "Вы вышли."},
 }
 
 

@@ -53,6 +53,16 @@ def test_a_translation_keeps_the_places_of_its_text():
                 assert sorted(re.findall(place, text)) == sorted(re.findall(place, entry.msgid)), entry.msgid
 
 
+# What nobody would say in Russian, two words for one thing, and numbers as English writes them.
+BAD_RUSSIAN = r"внутри|двер|комнат|терпит|инвайт|учётн|впустую|сторож|\d,\d{3}\b"
+
+
+def test_russian_is_written_as_it_is_spoken():
+    texts = [text for entry in polib.pofile(str(CATALOGUE)) for text in (entry.msgstr, *entry.msgstr_plural.values())]
+    texts += (ROOT / "README.ru.md").read_text().splitlines()
+    assert [text for text in texts if re.search(BAD_RUSSIAN, text, re.IGNORECASE)] == []
+
+
 def test_the_compiled_catalogue_is_the_written_one():
     written = {entry.msgid: (entry.msgstr, entry.msgstr_plural) for entry in polib.pofile(str(CATALOGUE))}
     compiled = polib.mofile(str(CATALOGUE.with_suffix(".mo")))
