@@ -216,10 +216,12 @@ def test_a_role_that_may_quietens_the_log_itself(tmp_path, foreign):
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_does_not_wait_for_ever_for_a_table(monkeypatch):
     monkeypatch.setattr("project.management.commands.migrate.LOCK_TIMEOUT", "1ms")
+    monkeypatch.setattr("project.management.commands.migrate.TRIES", 3)
+    monkeypatch.setattr("project.management.commands.migrate.PAUSE_SECONDS", 0)
     other = psycopg2.connect(os.environ["DATABASE_URL"].replace("/postgres?", f"/{connection.settings_dict['NAME']}?"))
     with other.cursor() as cursor:
         cursor.execute("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(CommandError, match="a table was in use for 1ms; this migration has changed nothing"):
+        with pytest.raises(CommandError, match="a table was in use, 3 times; this migration has changed nothing"):
             call_command("migrate", verbosity=0)
     other.close()
     call_command("migrate", verbosity=0)

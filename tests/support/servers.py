@@ -54,10 +54,11 @@ def wait_until(true, seconds=300):
 
 
 class Zovi:
-    """`manage.py serve --prepare`, as `make run` calls it."""
+    """`manage.py serve --prepare`, as `make run` calls it. `root` is where its source lies."""
 
-    def __init__(self, folder: Path, **configuration):
+    def __init__(self, folder: Path, root: Path = env.ROOT, **configuration):
         self.folder = folder
+        self.root = root
         self.base = f"http://127.0.0.1:{free_port()}"
         self.environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         self.environment |= {"LOCAL_DIR": str(folder), "PORT": self.base.rpartition(":")[2], "WEB_CONCURRENCY": "2"}
@@ -68,7 +69,7 @@ class Zovi:
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--prepare"],
             env=self.environment,
-            cwd=env.ROOT,
+            cwd=self.root,
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,
