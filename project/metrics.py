@@ -1,6 +1,8 @@
 """For Prometheus: what PostgreSQL has counted, asked anew each time, to whoever shows METRICS_TOKEN."""
 
 import hmac
+import threading
+import time
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -14,6 +16,8 @@ from prometheus_client.registry import Collector
 
 from users.errors import NotAuthenticated, NotFound
 from users.services import gauges
+
+KEPT_SECONDS = 5.0  # less than any Prometheus waits between two questions, so none sees a count go back
 
 _CODES = {
     "zovi_codes_asked": ("asked", "Codes that were asked for today (UTC)."),
@@ -45,7 +49,15 @@ def metrics(request: HttpRequest) -> HttpResponse:
     given = request.META.get("HTTP_AUTHORIZATION", "").encode()
     if not hmac.compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode()):
         raise NotAuthenticated()
-    return HttpResponse(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(_answer(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _answer() -> bytes:
+    """The last one, for KEPT_SECONDS: whoever asks often, or many at once, costs PostgreSQL no more than one does."""
+    with _asking:
+        if _last.at is None or time.monotonic() - _last.at > KEPT_SECONDS:
+            _last.at, _last.content = time.monotonic(), generate_latest(_registry)
+        return _last.content
 
 
 class _Database(Collector):
@@ -76,5 +88,11 @@ def _guarded() -> Metric:
     return family
 
 
+class _Last:
+    at: float | None = None
+    content = b""
+
+
+_last, _asking = _Last(), threading.Lock()
 _registry = CollectorRegistry(auto_describe=False)
 _registry.register(_Database())

@@ -2,12 +2,14 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 import yaml
 
 from project import metrics
 from project.env import ROOT
+from tests import needs
 
 NAMES = {
     *(f"{name}_total" for name in (*metrics._CODES, *metrics._COUNTERS, "zovi_guard_decisions")),
@@ -29,6 +31,13 @@ def test_every_rule_is_explained():
     for rule in group["rules"]:
         assert set(rule) >= {"alert", "expr", "labels", "annotations"}
         assert f"`{rule['alert']}`" in documented
+
+
+def test_prometheus_own_program_takes_the_rules():
+    command = [needs.program("promtool", "apt install prometheus"), "check", "rules", ROOT / "deploy" / "alerts.yml"]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert "SUCCESS: 5 rules found" in checked.stdout
 
 
 def test_the_dashboard_has_panels_with_a_question_each():

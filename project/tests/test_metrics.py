@@ -1,12 +1,17 @@
 """/metrics: closed without its token, and read by Prometheus' own parser."""
 
+import subprocess
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
+from project import metrics
+from tests import needs
 from tests.support.people import ALICE, BOB, wrong
 from users import errors, services
 from users.models import Challenge, GuardDecision
@@ -16,9 +21,15 @@ TOKEN = "a-token-for-prometheus"
 LABELS = ("region", "scope", "channel", "route", "decision")
 
 
+@pytest.fixture(autouse=True)
+def _asked_anew(monkeypatch):
+    monkeypatch.setattr(metrics, "_last", metrics._Last())
+
+
 @pytest.fixture
-def scrape(client, settings):
+def scrape(client, settings, monkeypatch):
     settings.METRICS_TOKEN = TOKEN
+    monkeypatch.setattr(metrics, "KEPT_SECONDS", -1)
 
     def read() -> dict[str, dict[tuple, float]]:
         response = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}", "host": "10.0.0.7:8000"})
@@ -81,6 +92,28 @@ def test_it_counts_the_rest(scrape, alice, bob, settings):
     assert found["zovi_activations_total"] == {(): 1}
     assert found["zovi_guard_decisions_total"] == {("RU", "region", "denied"): 3}
     assert found["zovi_events_waiting"] == found["zovi_events_oldest_seconds"] == {(): 0}
+
+
+def test_whoever_asks_often_costs_postgresql_no_more(client, settings, browser):
+    settings.METRICS_TOKEN = TOKEN
+    answers = []
+    for statements in (3, 0, 0):
+        with CaptureQueriesContext(connection) as captured:
+            answers.append(client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).content)
+        read = [query for query in captured.captured_queries if not query["sql"].startswith("PREPARE")]
+        assert len(read) == statements
+        services.request_code(phone=f"+7913674{len(answers):04}", client=browser)
+    assert len(set(answers)) == 1
+    metrics._last.at -= metrics.KEPT_SECONDS
+    assert client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).content != answers[0]
+
+
+def test_prometheus_own_program_finds_nothing_wrong(client, settings, browser):
+    settings.METRICS_TOKEN = TOKEN
+    services.request_code(phone=ALICE, client=browser)
+    said = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).content
+    checked = subprocess.run([needs.program("promtool", "apt install prometheus"), "check", "metrics"], input=said, capture_output=True)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
 def test_it_begins_anew_each_day(scrape, browser):
