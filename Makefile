@@ -44,7 +44,7 @@ test: $(VENV)/installed-dev npm/node_modules/fetched-dev $(GRAPHIQL)/installed #
 messages: $(VENV)/installed-dev ## compile the Russian texts, after a change of django.po
 	@$(IN)/python -c "import polib; polib.pofile('$(RUSSIAN).po').save_as_mofile('$(RUSSIAN).mo')"
 
-pictures: $(VENV)/installed-dev $(GRAPHIQL)/installed ## take the pictures of README anew, in Chromium
+pictures: $(VENV)/installed-dev $(GRAPHIQL)/installed ## take the pictures of the READMEs anew, in Chromium
 	@CI=1 $(IN)/python -m pytest tests/browser/test_pictures.py
 	@cp .local/screenshots/ticket-*.png docs/pictures/
 

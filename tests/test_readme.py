@@ -118,12 +118,12 @@ def test_the_first_screen_says_what_it_is_and_holds_both_commands():
     assert "make test" in first_screen
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ru.md"])
-def test_a_readme_is_read_to_its_end_and_shows_the_ticket(name):
+@pytest.mark.parametrize(("name", "language"), [("README.md", "en"), ("README.ru.md", "ru")])
+def test_a_readme_is_read_to_its_end_and_shows_the_ticket(name, language):
     text = (env.ROOT / name).read_text()
     assert len(text.splitlines()) < 250
     shown = re.findall(r'(?:src|srcset)="(docs/pictures/[\w-]+\.png)"', text[:1600])
-    assert shown == ["docs/pictures/ticket-dark.png", "docs/pictures/ticket-light.png"]
+    assert shown == [f"docs/pictures/ticket-{language}-{scheme}.png" for scheme in ("dark", "light")]
     for path in shown:
         with Image.open(env.ROOT / path) as picture:
             assert picture.width == 2 * 390  # a phone's

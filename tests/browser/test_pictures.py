@@ -10,10 +10,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_ticket(live_server, chromium, settings, scheme):
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_ticket(live_server, chromium, settings, language, scheme):
     settings.SITE_URL = "https://zovi.example"
     User.objects.create(phone=ALICE, invite_code="K7WQ2M")
-    context = chromium.new_context(viewport=zovi.PHONE, locale="en", color_scheme=scheme, device_scale_factor=2)
+    context = chromium.new_context(viewport=zovi.PHONE, locale=language, color_scheme=scheme, device_scale_factor=2)
     page = context.new_page()
     zovi.sign_in(page, live_server.url, ALICE)
     assert page.inner_text("#link") == "https://zovi.example/i/K7WQ2M/"
@@ -21,5 +22,5 @@ def test_the_ticket(live_server, chromium, settings, scheme):
     ticket = page.locator(".ticket").bounding_box()
     around = {"x": 0, "y": ticket["y"] - ticket["x"], "width": zovi.PHONE["width"]}
     around["height"] = ticket["height"] + 2 * ticket["x"]
-    page.screenshot(path=zovi.SCREENSHOTS / f"ticket-{scheme}.png", clip=around, full_page=True)
+    page.screenshot(path=zovi.SCREENSHOTS / f"ticket-{language}-{scheme}.png", clip=around, full_page=True)
     context.close()
