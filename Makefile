@@ -8,14 +8,14 @@ RUSSIAN := users/locale/ru/LC_MESSAGES/django
 GRAPHIQL := schema/static/schema/vendor
 # npm/ and not here: Heroku takes whatever has a package.json in its root for a Node.js application.
 FETCHED := npm/node_modules/fetched
-NPM_CI := cd npm && npm ci --silent --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000
+NPM_CI := cd npm && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000
 
 # What a person's own settings of pip would do to a virtual environment is not meant for this one.
 export PIP_USER := 0
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_REQUIRE_HASHES PIP_NO_DEPS
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev example manage upgrade-db test messages pictures bench scorecard faults mutants lint ci
+.PHONY: help run dev example graphiql manage upgrade-db test messages pictures bench scorecard faults mutants lint ci
 .NOTPARALLEL:
 
 help: ## list the commands
@@ -31,6 +31,8 @@ dev: $(VENV)/installed-dev $(GRAPHIQL)/installed ## the same with auto-reload, o
 
 example: $(VENV)/installed ## start the app of examples/spa on http://127.0.0.1:8080, beside a Zovi that lets it in
 	@exec $(IN)/python -m examples.serve
+
+graphiql: $(GRAPHIQL)/installed ## fetch GraphiQL's files now, for the next start
 
 manage: $(VENV)/installed ## any command of manage.py: make manage ARGS="createsuperuser"
 	@exec $(IN)/python manage.py $(ARGS)
@@ -74,11 +76,11 @@ lint: $(VENV)/installed-dev ## style, types, who imports whom, missing migration
 	$(IN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # GraphiQL's files come from npm, for `make run` beside the running server: it serves them from the next start on. Until
-# then, and where npm is missing or has no network, the page takes them from a CDN.
+# then, and where npm is missing or has no network, the page says so.
 $(FETCHED): npm/package-lock.json
-	@command -v npm >/dev/null || exit 0; \
+	@command -v npm >/dev/null || { echo "GraphiQL comes with npm, and npm is missing: on Debian, apt install npm"; exit 0; }; \
 	echo "Fetching GraphiQL (once) ..."; \
-	$(NPM_CI) --omit=dev && touch ../$@ || echo "npm could not fetch it: the GraphiQL page will use a CDN"
+	$(NPM_CI) --omit=dev && touch ../$@ || echo "npm could not fetch GraphiQL: see what it says above"
 
 $(GRAPHIQL)/installed: $(FETCHED)
 	@test ! -e $< || { mkdir -p $(GRAPHIQL) && cd npm && \

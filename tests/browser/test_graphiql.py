@@ -8,9 +8,10 @@ from graphql import parse
 
 from project.env import ROOT
 from schema.documents import schema
+from tests.browser import zovi
 from tests.browser.conftest import skip_unless_ci
-from tests.support.people import ALICE, BOB, CHARLIE
-from users import services, tokens
+from tests.support.people import ALICE, BOB, CHARLIE, wrong
+from users import tokens
 from users.clients import Client
 from users.models import Activation, User
 
@@ -33,11 +34,17 @@ class GraphiQL:
         page.goto(f"{url}/graphql/")
         page.wait_for_selector(".result-window .CodeMirror")
 
-    def tabs(self) -> int:
-        return self.page.locator(".graphiql-tab").count()
+    def names(self) -> list[str]:
+        return self.page.locator(".graphiql-tab-button").all_inner_texts()
 
-    def open_tab(self, number: int) -> None:
-        self.page.locator(".graphiql-tab-button").nth(number).click()
+    def open(self, name: str) -> None:
+        self.page.locator(".graphiql-tab-button").get_by_text(name, exact=True).click()
+        self.page.wait_for_function(f"name => nameOf({_place('query')}.getValue()) === name", arg=name)
+        self.settle()
+
+    def settle(self) -> None:
+        """What the page does a moment later has been done."""
+        self.page.evaluate("new Promise((done) => setTimeout(done))")
 
     def open_headers(self) -> None:
         self.page.get_by_role("button", name="Headers").click()
@@ -58,6 +65,7 @@ class GraphiQL:
         answer = response.value.json()
         shown = self.page.evaluate("answer => JSON.stringify(answer, null, 2)", answer)
         self.page.wait_for_function(f"text => {_place('result')}.getValue() === text", arg=shown)
+        self.settle()
         return answer
 
 
@@ -74,63 +82,93 @@ def _root_fields(documents: list[str]) -> list[str]:
     return [field.name.value for definition in definitions for field in definition.selection_set.selections]
 
 
-def sign_in_again() -> services.SignIn:
-    """With the number that the example before has changed to."""
-    client = Client(address="127.0.0.1")
-    sent = services.request_code(phone=CHARLIE, client=client)
-    return services.verify_code(code=sent.otp, challenge=sent.challenge, client=client)
-
-
-def variables_of(name: str, results: dict[str, dict], bob: User) -> dict | None:
-    """What a person would put in the place of an example's variables."""
+def variables_of(name: str, bob: User) -> dict | None:
+    """What a person would put in the place of an example's variables; the rest comes from the answers before."""
     match name:
-        case "verifyCode":
-            return {"code": results["requestCode"]["otp"]}
         case "user":
             return {"id": str(bob.id)}
         case "activateInvite":
             return {"inviteCode": bob.invite_code}
-        case "refreshToken":
-            return {"refreshToken": results["verifyCode"]["refreshToken"]}
-        case "endSession":
-            other = tokens.open_session(User.objects.get(phone=ALICE), Client(address="127.0.0.1"))
-            return {"id": str(other.id)}
-        case "changePhone" | "deleteAccount":
-            sent = services.request_code(phone=CHARLIE, client=Client(address="127.0.0.1"))
-            return {"code": sent.otp, "challenge": sent.challenge}
     return None
 
 
-def test_every_example_runs_in_the_order_of_the_tabs(live_server, visit):
+def ask_for_another_code(graphiql: GraphiQL, phone: str) -> dict:
+    graphiql.open("RequestCode")
+    graphiql.write("variables", {"phoneNumber": phone})
+    return graphiql.run()["data"]["requestCode"]
+
+
+def test_every_example_takes_what_the_answers_before_it_gave(live_server, visit):
     graphiql = GraphiQL(visit.page, live_server.url)
     bob, _ = User.objects.get_or_register(BOB)
     results: dict[str, dict] = {}
+    names = graphiql.names()
+    assert [name for name in names if not re.fullmatch(r"[A-Z][A-Za-z]+", name)] == []
+    assert len(set(names)) == len(names)
     queries = []
-    for number in range(graphiql.tabs()):
-        graphiql.open_tab(number)
+    for tab in names:
+        if tab == "EndSession":
+            other = tokens.open_session(User.objects.get(phone=ALICE), Client(address="127.0.0.1"))
+            graphiql.open("Sessions")
+            graphiql.run()
+        if tab == "ChangePhone":
+            ask_for_another_code(graphiql, CHARLIE)
+        if tab == "DeleteAccount":  # the example before it has signed out
+            ask_for_another_code(graphiql, CHARLIE)
+            graphiql.open("VerifyCode")
+            graphiql.run()
+            ask_for_another_code(graphiql, CHARLIE)
+        graphiql.open(tab)
         queries.append(graphiql.read("query"))
         [name] = _root_fields(queries[-1:])
-        if name == "deleteAccount":  # the example before it has signed out
-            results["verifyCode"]["token"] = sign_in_again().tokens.access
-        if graphiql.read("headers"):
-            assert json.loads(graphiql.read("headers")) == {"Authorization": "Bearer <the token of verifyCode>"}
-            graphiql.write("headers", {"Authorization": f"Bearer {results['verifyCode']['token']}"})
-        variables = variables_of(name, results, bob)
+        variables = variables_of(name, bob)
         if variables:
             graphiql.write("variables", variables)
         answer = graphiql.run()
-        assert "errors" not in answer, (name, answer)
+        assert "errors" not in answer, (tab, answer)
+        if tab == "EndSession":
+            other.refresh_from_db()
+            assert other.ended_at
+        if tab == "Me":
+            zovi.picture(visit.page, "graphiql")
         results[name] = answer["data"][name]
 
     whole = schema.graphql_schema
     assert set(results) == set(whole.query_type.fields) | set(whole.mutation_type.fields)
-    assert "{ me { inviteCode activatedInviteCode referrals } }" in queries
+    assert [query for query in queries if "me { inviteCode activatedInviteCode referrals }" in query] != []
     assert results["requestCode"]["phoneNumber"] == ALICE
     assert results["verifyCode"]["isNewUser"] is True
     assert results["user"]["phoneNumber"] == "+7 913 ***-**-12"
     assert Activation.objects.get().inviter == bob
+    assert not User.objects.filter(phone__in=[ALICE, CHARLIE]).exists()
     assert visit.complaints == []
     assert visit.foreign(live_server.url) == []
+
+
+def test_whoever_signs_in_second_finds_the_first_ones_code(live_server, visit):
+    graphiql = GraphiQL(visit.page, live_server.url)
+    for phone in (ALICE, BOB):
+        ask_for_another_code(graphiql, phone)
+        graphiql.open("VerifyCode")
+        graphiql.run()
+    graphiql.open("ActivateInvite")
+    graphiql.run()
+    assert (Activation.objects.get().inviter.phone, Activation.objects.get().invitee.phone) == (ALICE, BOB)
+
+
+def test_what_was_written_in_the_place_of_a_value_stays(live_server, visit):
+    graphiql = GraphiQL(visit.page, live_server.url)
+    sent = graphiql.run()["data"]["requestCode"]
+    graphiql.open("VerifyCode")
+    assert json.loads(graphiql.read("variables")) == {"code": sent["otp"], "challenge": sent["challenge"]}
+    graphiql.write("variables", {"code": wrong(sent["otp"]), "challenge": sent["challenge"]})
+    assert graphiql.run()["errors"][0]["extensions"]["code"] == "invalid_code"
+    graphiql.open("Me")
+    graphiql.open("VerifyCode")
+    assert json.loads(graphiql.read("variables"))["code"] == wrong(sent["otp"])
+    again = ask_for_another_code(graphiql, ALICE)
+    graphiql.open("VerifyCode")
+    assert json.loads(graphiql.read("variables")) == {"code": again["otp"], "challenge": again["challenge"]}
 
 
 def test_the_documents_operations_run_word_for_word(live_server, visit):
@@ -163,7 +201,7 @@ def test_the_documents_operations_run_word_for_word(live_server, visit):
 
 def test_the_headers_can_be_edited_and_the_schema_studied(live_server, visit):
     graphiql = GraphiQL(visit.page, live_server.url)
-    graphiql.open_tab(2)
+    graphiql.open("Me")
     graphiql.open_headers()
     visit.page.locator(".graphiql-editor .CodeMirror").nth(2).click()
     visit.page.keyboard.press("Control+A")
@@ -186,5 +224,18 @@ def test_nothing_that_was_typed_outlives_the_page(live_server, visit):
     assert visit.page.evaluate("JSON.stringify(localStorage)") == "{}"
     visit.page.reload()
     visit.page.wait_for_selector(".result-window .CodeMirror")
-    assert graphiql.tabs() == 12
+    assert len(graphiql.names()) == 13
     assert json.loads(graphiql.read("variables")) == {"phoneNumber": "8 913 674-00-00"}
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "GraphiQL is not here yet"), ("ru", "GraphiQL здесь пока нет")])
+def test_without_its_files_the_page_says_what_to_do(live_server, visit, monkeypatch, language, words):
+    monkeypatch.setattr("schema.graphiql._FILES", "schema/absent")
+    visit.page.set_viewport_size(zovi.PHONE)
+    visit.page.context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
+    visit.page.goto(f"{live_server.url}/graphql/")
+    assert visit.page.inner_text("h1") == words
+    assert visit.page.evaluate("document.documentElement.scrollWidth") == zovi.PHONE["width"]
+    zovi.picture(visit.page, f"no-graphiql-{language}")
+    assert visit.complaints == []
+    assert visit.foreign(live_server.url) == []

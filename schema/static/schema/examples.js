@@ -1,4 +1,5 @@
-// One operation a tab: a document with a mutation may hold nothing else.
+// One operation a tab: a document with a mutation may hold nothing else. `takes` names what a variable takes of the
+// answers before, see graphiql.js.
 const WITH_TOKEN = { Authorization: "Bearer <the token of verifyCode>" };
 
 window.ZOVI_EXAMPLES = [
@@ -17,8 +18,8 @@ mutation RequestCode($phoneNumber: String!) {
     variables: { phoneNumber: "8 913 674-00-00" },
   },
   {
-    query: `# 2. Sign in: write the code into the variables,
-# then the token of the answer into the headers of the other tabs.
+    query: `# 2. Sign in. The code of the answer before stands in the variables,
+# and the token of this one will stand in the headers of the other tabs.
 mutation VerifyCode($code: String!, $challenge: String) {
   verifyCode(code: $code, challenge: $challenge) {
     token
@@ -34,9 +35,13 @@ mutation VerifyCode($code: String!, $challenge: String) {
   }
 }`,
     variables: { code: "0000" },
+    takes: { code: "code", challenge: "challenge" },
   },
   {
-    query: `{ me { inviteCode activatedInviteCode referrals } }`,
+    query: `# Your code, the one you came by, and who came by yours.
+query Me {
+  me { inviteCode activatedInviteCode referrals }
+}`,
     headers: WITH_TOKEN,
   },
   {
@@ -67,7 +72,7 @@ query Referrals($first: Int, $after: String) {
     headers: WITH_TOKEN,
   },
   {
-    query: `# Somebody's profile: numbers are masked unless it is your own.
+    query: `# Anybody's profile: numbers are masked unless it is your own.
 query User($id: ID!) {
   user(id: $id) {
     phoneNumber
@@ -79,11 +84,12 @@ query User($id: ID!) {
   }
 }`,
     variables: { id: "00000000-0000-4000-8000-000000000000" },
+    takes: { id: "user" },
     headers: WITH_TOKEN,
   },
   {
-    query: `# Enter the code of whoever invited you: once, for ever.
-# They will see your number.
+    query: `# Enter the code of whoever invited you: once, for ever. They will see your number.
+# Sign in with one number, then with another: the first one's code stands here.
 mutation ActivateInvite($inviteCode: String!) {
   activateInvite(inviteCode: $inviteCode) {
     invitedBy
@@ -93,6 +99,7 @@ mutation ActivateInvite($inviteCode: String!) {
   }
 }`,
     variables: { inviteCode: "K7WQ2M" },
+    takes: { inviteCode: "inviteCode" },
     headers: WITH_TOKEN,
   },
   {
@@ -106,6 +113,7 @@ mutation RefreshToken($refreshToken: String!) {
   }
 }`,
     variables: { refreshToken: "<the refreshToken of verifyCode>" },
+    takes: { refreshToken: "refreshToken" },
   },
   {
     query: `# Everything we keep about you.
@@ -115,13 +123,39 @@ query Export {
     headers: WITH_TOKEN,
   },
   {
-    query: `# Sign one of your clients out: "id" is one of me { sessions }.
+    query: `# Where you are signed in.
+query Sessions($first: Int, $after: String) {
+  me {
+    sessions(first: $first, after: $after) {
+      edges {
+        node {
+          id
+          browser
+          address
+          signedInAt
+          lastSeenAt
+          current
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}`,
+    variables: { first: 50 },
+    headers: WITH_TOKEN,
+  },
+  {
+    query: `# Sign one of your clients out: one that the answer before shows, and not this one.
 mutation EndSession($id: ID!) {
   endSession(id: $id) {
     ok
   }
 }`,
     variables: { id: "00000000-0000-4000-8000-000000000000" },
+    takes: { id: "session" },
     headers: WITH_TOKEN,
   },
   {
@@ -134,6 +168,7 @@ mutation ChangePhone($code: String!, $challenge: String) {
   }
 }`,
     variables: { code: "0421" },
+    takes: { code: "code", challenge: "challenge" },
     headers: WITH_TOKEN,
   },
   {
@@ -152,6 +187,7 @@ mutation DeleteAccount($code: String!, $challenge: String) {
   }
 }`,
     variables: { code: "0421" },
+    takes: { code: "code", challenge: "challenge" },
     headers: WITH_TOKEN,
   },
 ];
