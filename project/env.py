@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn
@@ -29,6 +30,7 @@ NAMES = set(re.findall(r"(?m)^#? ?([A-Z][A-Z0-9_]*)=", EXAMPLE))
 
 MIN_SECRET_LENGTH = 50
 MIN_SERVICE_KEY_LENGTH = 40
+MOST_TEST_NUMBERS = 10
 FROM_FILES = {
     "SECRET_KEY",
     "JWT_SECRET_KEY",
@@ -43,6 +45,7 @@ FROM_FILES = {
     "WEBHOOK_SECRET",
     "WEBHOOK_SECRET_FALLBACK",
     "METRICS_TOKEN",
+    "TEST_NUMBERS",
 }
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where this machine's own browser finds it
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
@@ -239,6 +242,43 @@ def header_names(name: str) -> list[str]:
     if not all(re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", word) for word in given):
         refuse(f"{name} must hold names of headers such as x-request-id")
     return given
+
+
+def fixed_codes(name: str) -> dict[str, str]:
+    """`+79990000001:490731`: numbers in E.164 and the code each has, several by commas or white space.
+
+    A number need not be anybody's: one that nobody can have is best.
+    """
+    from users.codes import is_easy_to_guess
+    from users.phones import is_e164
+
+    found: dict[str, str] = {}
+    for place, pair in enumerate(filter(None, re.split(r"[,\s]+", _given(name))), 1):
+        phone, _, code = pair.partition(":")
+        if not is_e164(phone) or not re.fullmatch(r"[0-9]{4,8}", code):
+            refuse(f"{name}, number {place}: it must be in E.164 with a code of 4 to 8 digits, +79990000001:490731")
+        if is_easy_to_guess(code, phone):
+            refuse(f"{name}, number {place}: its code is easy to guess, draw one by lot")
+        if phone in found:
+            refuse(f"{name}, number {place}: it stands there twice")
+        found[phone] = code
+    if len(found) > MOST_TEST_NUMBERS:
+        refuse(f"{name} must hold at most {MOST_TEST_NUMBERS} numbers")
+    return found
+
+
+def day(name: str, most_ahead: int) -> date | None:
+    """A day such as 2027-03-31, at most so many from today; it may have passed. None when it is not set."""
+    given = text(name)
+    if not given:
+        return None
+    try:
+        found = datetime.strptime(given, "%Y-%m-%d").date()  # noqa: DTZ007 -- a day has no zone
+    except ValueError:
+        refuse(f"{name} must be a day such as 2027-03-31")
+    if found > datetime.now(UTC).date() + timedelta(days=most_ahead):
+        refuse(f"{name} must be at most {most_ahead} days ahead")
+    return found
 
 
 def postgres(url: str) -> dict:

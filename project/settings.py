@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from project import env, localdb
+from users.rates import parse as parse_rates
 from users.webhooks import EventType
 
 BASE_DIR = env.ROOT
@@ -118,6 +119,14 @@ for _region in [PHONE_DEFAULT_REGION, *PHONE_ALLOWED_REGIONS]:
     if not env.is_region(_region):
         env.refuse("PHONE_DEFAULT_REGION and PHONE_ALLOWED_REGIONS must hold two-letter regions such as RU")
 PHONE_ALLOWED_TYPES = env.phone_types("PHONE_ALLOWED_TYPES", ["mobile"])
+
+# --- Numbers for tests ----------------------------------------------------------------------------------------------
+
+TEST_NUMBERS = env.fixed_codes("TEST_NUMBERS")
+TEST_NUMBERS_UNTIL = env.day("TEST_NUMBERS_UNTIL", most_ahead=180)
+if TEST_NUMBERS and not TEST_NUMBERS_UNTIL:
+    env.refuse("TEST_NUMBERS is set and TEST_NUMBERS_UNTIL, their last day, is missing")
+OTP_FAILURES_PER_TEST_NUMBER = parse_rates("10/d" if TEST_NUMBERS else "off")
 
 # --- The message and the ways it may take --------------------------------------------------------------------------
 

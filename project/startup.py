@@ -4,12 +4,14 @@ import errno
 import logging
 import os
 import socket
+from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import Error, OperationalError, connection
+from django.db import DatabaseError, Error, OperationalError, connection
 from psycopg2.extensions import quote_ident
 
 from project import env
+from users import phones, services
 
 logger = logging.getLogger(__name__)
 
@@ -104,3 +106,26 @@ def _warn_of_demo(cursor) -> None:
         return  # not migrated yet
     if cursor.fetchone()[0]:
         logger.warning("database_of_a_demo", extra={"facts": {"why": "its people signed in unproved, its sends count"}})
+
+
+def about_test_numbers() -> str:
+    """One line: which numbers have a fixed code and for how long, or why they have not. Empty without any."""
+    try:
+        fixed = services.fixed_numbers()
+    except DatabaseError:  # it is not there yet, or not migrated
+        return f"{_list(map(phones.mask, settings.TEST_NUMBERS))}: whether they are somebody's is not known yet"
+    finally:
+        connection.close()
+    if not fixed.numbers:
+        return ""
+    if not fixed.are_on:
+        return f"switched off, for {fixed.until} has passed: TEST_NUMBERS are ordinary numbers"
+    ordinary = [number.phone for number in fixed.numbers if number.is_somebodys]
+    others = [number.phone for number in fixed.numbers if not number.is_somebodys]
+    told = [f"{_list(others)} with fixed codes until {fixed.until}"] if others else []
+    told += [f"{_list(ordinary)} as ordinary numbers, because real people have them"] if ordinary else []
+    return "; ".join(told)
+
+
+def _list(shown: Iterable[str]) -> str:
+    return ", ".join(shown)

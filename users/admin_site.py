@@ -37,6 +37,7 @@ class Site(admin.AdminSite):
             "days": services.daily_counts(),
             "bill": lines,
             "bill_days": days,
+            "fixed": services.fixed_numbers(),
             "bill_most": max((day.sent for day in days), default=0),
         }
         return super().index(request, {**shown, **(extra_context or {})})

@@ -8,6 +8,16 @@ from users import phones
 logger = logging.getLogger("zovi")
 
 
+def fixed_code_asked(phone: phones.Phone, address: str) -> None:
+    """Of a test number: nothing was sent."""
+    _log("fixed_code_asked", phone=phones.mask(phone), address=address)
+
+
+def test_number_is_somebodys(phone: phones.Phone) -> None:
+    """A real person has signed in with it, so its fixed code opens nothing."""
+    _log("test_number_is_somebodys", logging.WARNING, phone=phones.mask(phone))
+
+
 def code_sent(phone: str | phones.Phone, address: str) -> None:
     _log("code_sent", phone=phones.mask(phone), address=address)
 

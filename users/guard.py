@@ -50,7 +50,7 @@ def _is_dubious(where: str) -> str:
     return " AND ".join(
         f"""(SELECT count(*) >= {LEAST} AND count(used_at) * 10 < count(*) * {USED_OF_TEN} FROM (
             SELECT event.used_at FROM users_challenge AS event
-            WHERE {where} AND event.at_home = false AND event.is_sent
+            WHERE {where} AND event.at_home = false AND event.is_sent AND NOT event.is_test
                 AND event.created_at > statement_timestamp() - interval '1 {window}'
                 AND event.created_at < statement_timestamp() - interval '{settings.OTP_TTL} seconds'
             ORDER BY event.created_at DESC LIMIT {LOOKED_AT}) AS newest)"""

@@ -17,7 +17,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import transaction
 
-from users import audit, events, guard, prepared
+from users import audit, events, fixed_codes, guard, prepared
 from users.errors import CodeRequestedTooSoon, RetryLater, TooManyAttempts, TooManyRequests
 from users.models import KEEP_MESSAGE, LIVE_CHALLENGES, AddressFailure, Challenge, InviteFailure
 from users.rates import Rate
@@ -49,11 +49,12 @@ class Limit:
         return value
 
 
-_CODES_OF_PHONE = "users_challenge AS event WHERE event.phone_key = asked.phone_key"
+# What is asked for of a test number costs nothing and goes to nobody: no limit on sending counts it.
+_CODES_OF_PHONE = "users_challenge AS event WHERE event.phone_key = asked.phone_key AND NOT event.is_test"
 _HOMES = f"""(SELECT home.used_from FROM users_challenge AS home
     WHERE home.phone_key = asked.phone_key AND home.used_from IS NOT NULL
       AND home.used_at > statement_timestamp() - interval '{HOME_LASTS.days} days')"""
-_CODES = "users_challenge AS event WHERE event"
+_CODES = "users_challenge AS event WHERE NOT event.is_test AND event"
 _FAILURES = "users_codefailure AS event WHERE event"
 
 SENDS = (
@@ -82,6 +83,14 @@ LENGTHS = (
     ),
 )
 TRIES = (Limit("OTP_FAILURES_PER_IP", f"{_FAILURES}.address = asked.address", TooManyAttempts),)
+# A fixed code does not change, so guessing at it has to end instead.
+FIXED = (
+    Limit(
+        "OTP_FAILURES_PER_TEST_NUMBER",
+        f"{_FAILURES}.phone_key = asked.phone_key AND asked.is_test",
+        TooManyAttempts,
+    ),
+)
 INVITES = (
     Limit(
         "INVITE_FAILURES_PER_USER", "users_invitefailure AS event WHERE event.user_id = asked.user_id", TooManyAttempts
@@ -95,10 +104,11 @@ ADMINS = (Limit("ADMIN_FAILURES_PER_IP", f"{_OF_DOOR} = 'admin'", TooManyAttempt
 _SENDER = f"""(SELECT *, address IN {_HOMES} AS at_home FROM (
     SELECT %(phone_key)s::text AS phone_key, %(address)s::inet AS address, %(network)s::inet AS network,
         family(%(network)s::inet) = 6 AS is_ipv6) AS asked)"""
-_GUESSER = """(SELECT phone_key, at_home, coalesce(%(address)s::inet, address) AS address
+_TESTER = "(SELECT %(phone_key)s::text AS phone_key, true AS is_test)"
+_GUESSER = """(SELECT phone_key, at_home, is_test, coalesce(%(address)s::inet, address) AS address
     FROM users_challenge WHERE id = %(challenge)s::uuid)"""
 _VISITOR = "(SELECT %(address)s::inet AS address)"
-_IS_ALIVE = "(digits >= current_setting('zovi.digits')::int)"
+_IS_ALIVE = "(is_test OR digits >= current_setting('zovi.digits')::int)"
 _IS_RIGHT = f"({_IS_ALIVE} AND code_hash = %(code_hash)s AND coalesce(phone = %(claimed)s, true))"
 
 # PostgreSQL would rather sort what it believes to be three rows than read an index in its order; while somebody pumps,
@@ -165,6 +175,33 @@ def admit_send(challenge: Challenge) -> Admission:
     return Admission(digits, None if is_hidden else digits, in_vain)
 
 
+def admit_fixed(challenge: Challenge) -> None:
+    """The same for a test number, of which nothing is sent: no limit but that on guessing is in the way.
+
+    What is over and used goes, so that asking without end fills no table. Raises TooManyAttempts.
+    """
+    row = prepared.first_row(
+        _LOCK_EACH,
+        _look(_every_rate(FIXED), _TESTER, settings.OTP_DIGITS),
+        """DELETE FROM users_challenge
+            WHERE phone_key = %(phone_key)s AND is_test AND slot IS NULL AND code_hash <> ''""",
+        """INSERT INTO users_challenge (id, phone, phone_key, address, network, region, is_test, digits)
+            SELECT %(id)s::uuid, %(phone)s, %(phone_key)s, %(address)s::inet, %(network)s::inet, %(region)s, true,
+                %(digits)s
+            WHERE NOT current_setting('zovi.refused')::boolean""",
+        "SELECT current_setting('zovi.reached')",
+        id=challenge.id,
+        phone=challenge.phone,
+        keys=[f"phone {challenge.phone_key}"],
+        phone_key=challenge.phone_key,
+        address=challenge.address,
+        network=challenge.network,
+        region=challenge.region,
+        digits=challenge.digits,
+    )
+    _refuse_or_alarm(row[0] if row else "", FIXED)
+
+
 def _tell_of_guard(scope: str, region: str) -> None:
     """Raises TooManyRequests when the guard refuses."""
     decision = guard.decision()
@@ -196,7 +233,7 @@ def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None, inbox: st
                ORDER BY created_at DESC OFFSET %(others)s)""",
         """UPDATE users_challenge SET code_hash = %(code_hash)s, told_digits = %(told_digits)s,
                route = %(route)s, channel = %(channel)s, cost = %(cost)s,
-               expires_at = statement_timestamp() + make_interval(secs => %(ttl)s),
+               expires_at = least(statement_timestamp() + make_interval(secs => %(ttl)s), %(end)s::timestamptz),
                slot = (SELECT min(slot) FROM generate_series(0, %(others)s) AS slot WHERE slot NOT IN (
                    SELECT slot FROM users_challenge WHERE phone_key = %(phone_key)s AND slot IS NOT NULL))
            WHERE id = %(id)s::uuid AND phone <> ''""",
@@ -212,6 +249,7 @@ def open_challenge(challenge: Challenge, *, earlier: uuid.UUID | None, inbox: st
         told_digits=challenge.told_digits,
         earlier=earlier,
         ttl=settings.OTP_TTL,
+        end=fixed_codes.end() if challenge.is_test else None,
         others=LIVE_CHALLENGES - 1,
     )
     return opened is not None
@@ -240,7 +278,7 @@ def try_code(
     the code was asked for. `then` is SQL that goes on from `tried`, the challenge's row (`used_at` says that the code
     was right), and ends with the table `answer`. Raises TooManyAttempts, and then counts nothing.
     """
-    limits = (*TRIES, *LENGTHS)
+    limits = (*TRIES, *FIXED, *LENGTHS)
     row = prepared.first_row(
         _IN_ORDER,
         _LOCK_GUESSED,
@@ -250,10 +288,10 @@ def try_code(
                     dead_attempts = dead_attempts + (NOT {_IS_ALIVE})::int,
                     slot = CASE WHEN {_IS_RIGHT} THEN NULL ELSE slot END,
                     used_at = CASE WHEN {_IS_RIGHT} THEN statement_timestamp() END,
-                    used_from = CASE WHEN {_IS_RIGHT} THEN %(address)s::inet END
+                    used_from = CASE WHEN {_IS_RIGHT} AND NOT is_test THEN %(address)s::inet END
                 WHERE id = %(challenge)s::uuid AND slot IS NOT NULL AND attempts + dead_attempts < %(tries)s
                   AND expires_at > statement_timestamp()
-                  AND NOT current_setting('zovi.refused')::boolean
+                  AND NOT current_setting('zovi.refused')::boolean AND (%(fixed)s OR NOT is_test)
                 RETURNING *
             ), failed AS (
                 INSERT INTO users_codefailure (phone_key, address)
@@ -265,6 +303,7 @@ def try_code(
         claimed=claimed,
         address=address,
         tries=settings.OTP_TRIES,
+        fixed=fixed_codes.are_on(),
         by_address=bool(settings.OTP_FAILURES_PER_IP),
         by_everybody=bool(settings.OTP_FAILURES_GLOBAL),
         first_step=STEPS[0],

@@ -70,6 +70,15 @@ def require_reachable(phone: Phone, *, allowed_regions: Collection[str], allowed
         raise PhoneNotMobile()
 
 
+def is_e164(text: str) -> bool:
+    """Whether that is how a number of some country is kept here, though perhaps nobody has it."""
+    try:
+        phone = read(text, default_region="ZZ")
+    except InvalidPhone:
+        return False
+    return phone.e164 == text and phonenumbers.is_possible_number(phone.number)
+
+
 def region_of(phone: Phone) -> str:
     """Two letters such as RU (ISO 3166), 001 for satellites and their like, empty where nobody knows."""
     return phonenumbers.region_code_for_number(phone.number) or ""

@@ -34,6 +34,13 @@ class EndReason(enum.StrEnum):
     ENDED_BY_OPERATOR = "ended_by_operator"
 
 
+class PhoneReason(enum.StrEnum):
+    """Why an account has another number, or none: where its owner has not changed it themselves."""
+
+    STARTED_AFRESH = "started_afresh"  # somebody else has the number now, and this account none
+    GIVEN_BACK = "given_back"  # the operator has given it one again
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """`target` is path and query. `literal` is the address the URL names itself, if it names one."""

@@ -15,6 +15,8 @@ HOOK_SECRET = f"whsec_{'a' * 32}"
 WEBHOOKS = {"WEBHOOK_URLS": "https://backend.example/events", "WEBHOOK_SECRET": "whsec_" + "c2VjcmV0" * 4}
 DEMO = {"DEMO": "1", "DATABASE_URL": "postgres://localhost/zovi"}
 CERTIFICATE = ":".join(["AB"] * 32)
+TESTS = {"TEST_NUMBERS": "+79990000001:490731", "TEST_NUMBERS_UNTIL": "2026-01-31"}
+ELEVEN = ",".join(f"+799900000{number:02}:490731" for number in range(11))
 EXAMPLE = env.ROOT / ".env.example"
 CONFIGURED = re.findall(r"(?m)^#? ?([A-Z_]+)=", EXAMPLE.read_text())
 EVERYTHING = """
@@ -44,6 +46,8 @@ def start(configuration: dict, statement="import django; django.setup(); print('
         REAL,
         DEMO,
         DEMO | {"ALLOWED_HOSTS": "*", "CORS_ALLOWED_ORIGINS": "*"},
+        REAL | TESTS,
+        REAL | TESTS | {"TEST_NUMBERS": "+15555550100:4907\n+447700900123:38165092"},
         DEMO | {"DEBUG": "1"},
         REAL | {"ALLOWED_HOSTS": "zovi.example", "CORS_ALLOWED_ORIGINS": "https://app.example,http://localhost:3000"},
         REAL | {"OTP_SENDS_PER_PHONE": "off", "OTP_DIGITS": "6"},
@@ -168,6 +172,17 @@ def test_a_safe_configuration_starts(configuration):
         (DEMO | {"SMS_COST": "RU:-1"}, "SMS_COST must hold prices by region"),
         (DEMO | {"SMS_COST": "RU:1,RU:2"}, "SMS_COST names RU twice"),
         (DEMO | {"SMS_SUCCESS": "OK"}, "SMS_SUCCESS is for json, form and xml"),
+        (DEMO | TESTS | {"TEST_NUMBERS_UNTIL": ""}, "TEST_NUMBERS_UNTIL, their last day, is missing"),
+        (DEMO | TESTS | {"TEST_NUMBERS_UNTIL": "2030-01-01"}, "TEST_NUMBERS_UNTIL must be at most 180 days ahead"),
+        (DEMO | TESTS | {"TEST_NUMBERS_UNTIL": "soon"}, "TEST_NUMBERS_UNTIL must be a day"),
+        (DEMO | TESTS | {"TEST_NUMBERS": "+79990000001"}, "TEST_NUMBERS, number 1: it must be in E.164"),
+        (DEMO | TESTS | {"TEST_NUMBERS": "89990000001:490731"}, "number 1: it must be in E.164"),
+        (DEMO | TESTS | {"TEST_NUMBERS": "+7 999:490731"}, "number 1: it must be in E.164"),
+        (DEMO | TESTS | {"TEST_NUMBERS": "+79990000001:490"}, "number 1: it must be in E.164"),
+        (DEMO | TESTS | {"TEST_NUMBERS": "+79990000001:490731490"}, "number 1: it must be in E.164"),
+        (DEMO | TESTS | {"TEST_NUMBERS": "+79990000001:490731,+79990000002:1234"}, "number 2: its code is easy"),
+        (DEMO | TESTS | {"TEST_NUMBERS": "+79990000001:490731 +79990000001:490732"}, "number 2: it stands there twice"),
+        (DEMO | TESTS | {"TEST_NUMBERS": ELEVEN}, "TEST_NUMBERS must hold at most 10 numbers"),
         (DEMO | {"SITE_NAME": "x" * 41}, "SITE_NAME must be one line"),
         (DEMO | {"SITE_NAME": "a\nb"}, "SITE_NAME must be one line"),
     ],
@@ -179,6 +194,7 @@ def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, word
     [line] = done.stderr.splitlines()
     assert line.startswith("zovi: refusing to start: ")
     assert words in line
+    assert not re.search(r"\+79990000002|490732|\b1234\b", line), "neither a number nor a code"
     for name in SECRETS:
         assert not configuration.get(name) or configuration[name] not in line or len(configuration[name]) < 10
 
@@ -193,18 +209,20 @@ def test_secrets_may_come_from_files(tmp_path):
         "WEBHOOK_SECRET": HOOK_SECRET,
         "WEBHOOK_SECRET_FALLBACK": HOOK_SECRET,
         "METRICS_TOKEN": "m" * 20,
+        "TEST_NUMBERS": "+79990000002:381650",
     }
     for name, value in given.items():
         (tmp_path / name).write_text(f"{value}\n")
-    configuration = {f"{name}_FILE": str(tmp_path / name) for name in given}
+    configuration = {f"{name}_FILE": str(tmp_path / name) for name in given} | {"TEST_NUMBERS_UNTIL": "2026-01-31"}
     assert set(given) == env.FROM_FILES
     show = (
         "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER, s.SMS_URL,"
         " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO, s.SMS_HOOK_SECRET,"
-        " *s.JWT_SECRET_KEY_FALLBACKS, s.PHONE_KEY_PEPPER, *s.SERVICE_KEYS, s.WEBHOOK_URLS[0].host, *s.WEBHOOK_SECRETS)"
+        " *s.JWT_SECRET_KEY_FALLBACKS, s.PHONE_KEY_PEPPER, *s.SERVICE_KEYS, s.WEBHOOK_URLS[0].host, *s.WEBHOOK_SECRETS,"
+        " *s.TEST_NUMBERS, s.TEST_NUMBERS_UNTIL)"
     )
     shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False", HOOK_SECRET, "d" * 50, "e" * 50, "g" * 50]
-    shown += ["crm", "backend.example", HOOK_SECRET, HOOK_SECRET]
+    shown += ["crm", "backend.example", HOOK_SECRET, HOOK_SECRET, "+79990000002", "2026-01-31"]
     assert start(configuration, show).stdout.split() == shown
 
 

@@ -1,7 +1,7 @@
 """One list of scenarios, and every door must tell each of them alike: the same codes, answers and database."""
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import OperationalError
@@ -13,7 +13,7 @@ from tests.contract.graphql_door import GraphQLDoor
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
 from users import services
 from users.errors import InvalidPhone, ServiceUnavailable
-from users.models import Activation, Challenge, Message, Session, User
+from users.models import Activation, Challenge, CodeFailure, InviteFailure, Message, Session, User
 from users.rates import parse as rates
 from users.sms import gateways
 
@@ -228,6 +228,72 @@ def test_a_bad_token_in_the_header_stops_nobody_from_signing_in(token_caller):
     token_caller.token = "old.and.broken"
     code = token_caller.request_code(ALICE)["otp"]
     assert token_caller.verify_code(code).refusal == (None, 200)
+
+
+# --- Test numbers --------------------------------------------------------------------------------------------------
+
+TEST_NUMBER, FIXED_CODE = "+79990000001", "490731"
+TODAY = datetime.now(UTC).date()
+
+
+@pytest.fixture
+def test_number(settings, real_outbox) -> str:
+    settings.TEST_NUMBERS, settings.TEST_NUMBERS_UNTIL = {TEST_NUMBER: FIXED_CODE}, TODAY
+    settings.OTP_FAILURES_PER_TEST_NUMBER = rates("10/d")
+    settings.OTP_RESEND_COOLDOWN = 60
+    return TEST_NUMBER
+
+
+def test_a_test_number_signs_in_by_its_fixed_code_and_nothing_is_sent(caller, test_number, sms_outbox):
+    for is_new in (True, False):
+        sent = caller.request_code(test_number)
+        assert (sent.refusal, sent["otp"], sent["resend_in"]) == ((None, 200), None, 0)
+        answer = caller.verify_code(FIXED_CODE)
+        assert (answer.refusal, answer["phone"], answer["is_new_user"]) == ((None, 200), test_number, is_new)
+    assert sms_outbox == []
+
+
+def test_guessing_at_a_test_number_ends_for_the_day(new_caller, test_number):
+    tried = []
+    for _ in range(4):
+        caller = new_caller()
+        caller.request_code(test_number)
+        tried += [caller.verify_code(wrong(FIXED_CODE)).code for _ in range(3)]
+    assert tried == ["invalid_code"] * 10 + ["too_many_attempts"] * 2
+    refused = [caller.verify_code(FIXED_CODE), new_caller().request_code(test_number)]
+    assert [answer.refusal for answer in refused] == [("too_many_attempts", 429)] * 2
+    assert all(24 * 3600 - 60 <= answer["retry_after"] <= 24 * 3600 for answer in refused)
+    assert not User.objects.exists()
+    CodeFailure.objects.update(created_at=F("created_at") - timedelta(days=1))
+    caller = new_caller()
+    caller.request_code(test_number)
+    assert caller.verify_code(FIXED_CODE).refusal == (None, 200)
+
+
+def test_a_test_number_that_is_over_takes_no_fixed_code(new_caller, test_number, settings, sms_outbox):
+    before, after = new_caller(), new_caller()
+    before.request_code(test_number)
+    settings.TEST_NUMBERS_UNTIL = TODAY - timedelta(days=1)
+    assert before.verify_code(FIXED_CODE).refusal == ("invalid_code", 400)
+    after.request_code(test_number)
+    assert [phone for phone, _ in sms_outbox] == [test_number]
+    assert after.verify_code(FIXED_CODE).refusal == ("invalid_code", 400)
+    assert not User.objects.exists()
+
+
+def test_nothing_tells_that_an_invite_code_is_a_tests(new_caller, test_number, alice, settings):
+    tester, real = new_caller(), new_caller()
+    tester.request_code(test_number)
+    tester.verify_code(FIXED_CODE)
+    settings.DEMO = True
+    sign_in(real, BOB)
+    code = User.objects.get(is_test=True).invite_code
+    unused = next(one for one in ("222222", "333333", "444444") if not User.objects.filter(invite_code=one).exists())
+    refused = [real.activate_invite(code), real.activate_invite(unused), tester.activate_invite(alice.invite_code)]
+    assert refused[0] == refused[1] == refused[2]
+    assert refused[0].refusal == ("invite_not_found", 404)
+    assert InviteFailure.objects.count() == 3
+    assert not Activation.objects.exists()
 
 
 # --- Profiles ----------------------------------------------------------------------------------------------------

@@ -25,13 +25,13 @@ admin.site.unregister(Group)
 class Users(UserAdmin):
     list_display = ("masked_phone", "invite_code", "created_at", "is_active", "is_staff")
     list_display_links = ("masked_phone", "invite_code")
-    list_filter = ("is_active", "is_staff")
+    list_filter = ("is_active", "is_staff", "is_test")
     ordering = ("-created_at",)
     search_fields = ("phone", "invite_code")
     filter_horizontal = ()
-    readonly_fields = ("phone", "invite_code", "invited_by", "people", "created_at", "last_login")
+    readonly_fields = ("phone", "is_test", "invite_code", "invited_by", "people", "created_at", "last_login")
     fieldsets = (
-        (None, {"fields": ("phone", "invite_code", "invited_by", "people", "created_at")}),
+        (None, {"fields": ("phone", "is_test", "invite_code", "invited_by", "people", "created_at")}),
         (_("Access"), {"fields": ("is_active", "is_staff", "is_superuser", "password", "last_login")}),
     )
     actions = ("switch_off", "switch_on")
@@ -45,6 +45,10 @@ class Users(UserAdmin):
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Whoever has left is for looking only: there is nothing to switch on."""
         return super().has_change_permission(request, obj) and (obj is None or obj.phone is not None)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """A fixed code is no secret, so whoever signs in by one is no administrator."""
+        return (*self.readonly_fields, *(("is_staff", "is_superuser") if obj and obj.is_test else ()))
 
     def get_object(self, request: HttpRequest, *which) -> User | None:
         """Locked while it is changed: what is saved is the whole row, and nobody may leave or be counted meanwhile."""

@@ -56,7 +56,10 @@ class Migration(migrations.Migration):
                 ('invite_code', models.CharField(editable=False, max_length=6, verbose_name='invite code')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('is_staff', models.BooleanField(default=False, verbose_name='may enter the admin site')),
+                ('is_test', models.BooleanField(db_default=False, default=False, editable=False, verbose_name='test number')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='registered')),
+                ('seen_at', models.DateTimeField(editable=False, null=True, verbose_name='last seen')),
+                ('set_aside_at', models.DateTimeField(editable=False, null=True, verbose_name='lost its number')),
                 ('referrals_count', models.PositiveIntegerField(db_default=0, editable=False, verbose_name='people who came')),
                 ('invite_opened', models.PositiveIntegerField(db_default=0, editable=False, verbose_name='times their link was opened')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
@@ -103,6 +106,7 @@ class Migration(migrations.Migration):
                 ('network', models.GenericIPAddressField()),
                 ('region', models.CharField(blank=True, db_default='', max_length=3, verbose_name='region')),
                 ('at_home', models.BooleanField(db_default=False)),
+                ('is_test', models.BooleanField(db_default=False, default=False, verbose_name='test number')),
                 ('is_sent', models.BooleanField(db_default=True)),
                 ('digits', models.PositiveSmallIntegerField(db_default=4, verbose_name='digits')),
                 ('told_digits', models.PositiveSmallIntegerField(null=True)),
@@ -117,6 +121,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='expires')),
                 ('used_at', models.DateTimeField(null=True, verbose_name='used')),
                 ('used_from', models.GenericIPAddressField(null=True)),
+                ('asked_at', models.DateTimeField(null=True)),
             ],
             options={
                 'verbose_name': 'challenge',
@@ -251,6 +256,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='user',
             constraint=models.CheckConstraint(condition=models.Q(('invite_code__regex', '^[23456789ABCDEFGHJKMNPQRSTUVWXYZ]{6}$')), name='user_invite_code_is_readable'),
+        ),
+        migrations.AddConstraint(
+            model_name='user',
+            constraint=models.CheckConstraint(condition=models.Q(('is_test', False), models.Q(('is_staff', False), ('is_superuser', False)), _connector='OR'), name='user_of_tests_is_no_staff'),
+        ),
+        migrations.AddConstraint(
+            model_name='user',
+            constraint=models.CheckConstraint(condition=models.Q(('set_aside_at', None), ('phone__isnull', True), _connector='OR'), name='user_set_aside_has_no_number'),
         ),
         migrations.AddIndex(
             model_name='activation',

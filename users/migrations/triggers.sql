@@ -11,18 +11,26 @@ CREATE TRIGGER user_invite_code_never_changes BEFORE UPDATE ON users_user
     FOR EACH ROW WHEN (OLD.invite_code IS DISTINCT FROM NEW.invite_code)
     EXECUTE FUNCTION users_refuse_change('an invite code');
 
+CREATE TRIGGER user_stays_a_test_or_real BEFORE UPDATE ON users_user
+    FOR EACH ROW WHEN (OLD.is_test IS DISTINCT FROM NEW.is_test)
+    EXECUTE FUNCTION users_refuse_change('who is a test');
+
 CREATE TRIGGER activation_never_changes BEFORE UPDATE ON users_activation
     FOR EACH ROW WHEN (OLD.inviter_id IS DISTINCT FROM NEW.inviter_id
         OR (OLD.invitee_id IS DISTINCT FROM NEW.invitee_id AND NEW.invitee_id IS NOT NULL))
     EXECUTE FUNCTION users_refuse_change('an activation');
 
--- Nobody enters a code after they have left, nor that of somebody who has. (What pg_restore copies was right once.) The
+-- Nobody enters a code after they have left, nor that of somebody who has; nor do test people and real people enter each
+-- other's. (What pg_restore copies was right once.) The
 -- lock makes whoever is about to leave wait, or makes this wait for them.
 CREATE FUNCTION users_refuse_absent() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM FROM users_user WHERE id IN (NEW.invitee_id, NEW.inviter_id) ORDER BY id FOR KEY SHARE;
     IF EXISTS (SELECT FROM users_user WHERE id IN (NEW.invitee_id, NEW.inviter_id) AND phone IS NULL) THEN
         RAISE EXCEPTION 'somebody has left' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF (SELECT count(DISTINCT is_test) FROM users_user WHERE id IN (NEW.invitee_id, NEW.inviter_id)) > 1 THEN
+        RAISE EXCEPTION 'one of them is a test' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;
 END $$;

@@ -27,6 +27,7 @@ class Challenge(models.Model):
     network = models.GenericIPAddressField()  # the /24 around it, the /48 of an IPv6 address
     region = models.CharField(_("region"), max_length=3, blank=True, db_default="")  # the number's, as ISO 3166 has it
     at_home = models.BooleanField(db_default=False)  # the phone had signed in from this address
+    is_test = models.BooleanField(_("test number"), default=False, db_default=False)  # nothing is sent: a fixed code
     is_sent = models.BooleanField(db_default=True)  # False: the gateway refused it for certain
     digits = models.PositiveSmallIntegerField(_("digits"), db_default=4)
     told_digits = models.PositiveSmallIntegerField(null=True)  # what may be said of them, see limits.Admission
@@ -42,6 +43,7 @@ class Challenge(models.Model):
     expires_at = models.DateTimeField(_("expires"), db_default=Now())
     used_at = models.DateTimeField(_("used"), null=True)
     used_from = models.GenericIPAddressField(null=True)  # from now on the phone is at home there
+    asked_at = models.DateTimeField(null=True)  # the right code was named, and its owner asked whose account it is
 
     class Meta:
         verbose_name = _("challenge")

@@ -30,17 +30,17 @@ class UserManager(BaseUserManager["User"]):
         locked = self.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
         return {user.id: user for user in locked if user.is_active}
 
-    def new(self, phone: str) -> "User":
+    def new(self, phone: str, *, is_test: bool = False) -> "User":
         """Somebody new, with an invite code of their own. Not saved yet."""
-        return self.model(phone=phone, invite_code=codes.new_invite_code(), password=NO_PASSWORD)
+        return self.model(phone=phone, invite_code=codes.new_invite_code(), password=NO_PASSWORD, is_test=is_test)
 
-    def get_or_register(self, phone: str) -> tuple["User", bool]:
+    def get_or_register(self, phone: str, *, is_test: bool = False) -> tuple["User", bool]:
         """The user of that number, and whether this call created it. Any number of calls may race."""
         while True:
             user = self.filter(phone=phone).first()
             if user:
                 return user, False
-            newcomer = self.new(phone)
+            newcomer = self.new(phone, is_test=is_test)
             # A conflict is either the phone (then it is found above) or the invite code (then another is generated).
             self.bulk_create([newcomer], ignore_conflicts=True)
             user = self.filter(id=newcomer.id).first()
@@ -59,7 +59,9 @@ class UserManager(BaseUserManager["User"]):
 
         Raises ValidationError, which `manage.py createsuperuser` shows in one line.
         """
-        user, _ = self.get_or_register(self.model._meta.get_field("phone").clean(phone, None))
+        user, _created = self.get_or_register(self.model._meta.get_field("phone").clean(phone, None))
+        if user.is_test:
+            raise ValidationError(_("This is a test number, whose code many may know."))
         user.is_staff = user.is_superuser = True
         user.set_password(password)
         user.save(update_fields=["is_staff", "is_superuser", "password"])
@@ -87,7 +89,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     invite_code = models.CharField(_("invite code"), max_length=6, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may enter the admin site"), default=False)
+    # Signed in by a fixed code: see users/fixed_codes.py. Test people and real people cannot invite each other.
+    is_test = models.BooleanField(_("test number"), default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(_("registered"), db_default=Now(), editable=False)
+    # Of sessions that have been purged, the newest time they were seen.
+    seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
+    # When the number went to somebody else, who started afresh with it; the operator can give this account one again.
+    set_aside_at = models.DateTimeField(_("lost its number"), null=True, editable=False)
     # Kept by a trigger on Activation: counting a hundred thousand rows on every read would show.
     referrals_count = models.PositiveIntegerField(_("people who came"), db_default=0, editable=False)
     # All of the days together, kept by users/services/openings.py.
@@ -111,6 +119,12 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="user_who_left_is_inactive", condition=Q(phone__isnull=False) | Q(is_active=False, is_staff=False)
             ),
             models.CheckConstraint(name="user_invite_code_is_readable", condition=Q(invite_code__regex=INVITE_CODE)),
+            models.CheckConstraint(
+                name="user_of_tests_is_no_staff", condition=Q(is_test=False) | Q(is_staff=False, is_superuser=False)
+            ),
+            models.CheckConstraint(
+                name="user_set_aside_has_no_number", condition=Q(set_aside_at=None) | Q(phone__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

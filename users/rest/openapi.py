@@ -124,7 +124,7 @@ send_otp = call(
         "expires_in": 180,
         "resend_in": 60,
     },
-    refusals=(*WITH_BODY, *_WITH_PHONE, *_WAITING, errors.SMSNotSent, *EVERYWHERE),
+    refusals=(*WITH_BODY, *_WITH_PHONE, *_WAITING, errors.TooManyAttempts, errors.SMSNotSent, *EVERYWHERE),
 )
 auth = call(
     "auth",

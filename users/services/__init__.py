@@ -23,6 +23,7 @@ from users.services.events import (
     replay_events,
     waiting_deliveries,
 )
+from users.services.fixed_numbers import FixedNumbers, fixed_numbers
 from users.services.invitations import Invitation, Standing, invitation, noted_invitation
 from users.services.messages import Delivered, inbox
 from users.services.openings import note_opening, write_openings
@@ -50,6 +51,7 @@ __all__ = [
     "DayCounts",
     "Delivered",
     "EventSlice",
+    "FixedNumbers",
     "Invitation",
     "Member",
     "OwnSession",
@@ -77,6 +79,7 @@ __all__ = [
     "export_of",
     "find_member",
     "find_user",
+    "fixed_numbers",
     "given_up_deliveries",
     "inbox",
     "introspect",

@@ -11,7 +11,7 @@ from users.errors import InvalidToken
 from users.models import NO_PASSWORD, Activation, Challenge, User
 from users.services import profile_query
 from users.services.arguments import phone_key
-from users.services.phone_number import release
+from users.services.numbers import release
 from users.services.sign_in import confirm_code
 from users.webhooks import EndReason, EventType
 

@@ -51,7 +51,11 @@ def awaited_code(*, challenge: str | None, client: Client) -> AwaitedCode | None
         channel=sent.channel,
         digits=sent.told_digits,
         expires_in=max(0, math.ceil(sent.left.total_seconds())) if is_open else 0,
-        resend_in=limits.wait_before_send(phone_key=sent.phone_key, address=client.address, network=client.network),
+        resend_in=0 if sent.is_test else _wait_before_send(sent, client),
         attempts_left=sent.attempts_left(settings.OTP_TRIES),
         message=Message.objects.newest_to(sent.phone) if settings.DEMO else None,
     )
+
+
+def _wait_before_send(sent: Challenge, client: Client) -> int:
+    return limits.wait_before_send(phone_key=sent.phone_key, address=client.address, network=client.network)

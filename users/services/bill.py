@@ -12,7 +12,7 @@ from users import prepared
 _BILL = """SELECT (created_at AT TIME ZONE 'UTC')::date AS day, region, count(*), count(used_at), count(cost),
         coalesce(sum(cost), 0), coalesce(sum(cost) FILTER (WHERE used_at IS NULL), 0)
     FROM users_challenge
-    WHERE at_home IN (true, false) AND is_sent
+    WHERE at_home IN (true, false) AND is_sent AND NOT is_test
         AND created_at >= date_trunc('day', statement_timestamp(), 'UTC') - make_interval(days => %(days)s - 1)
     GROUP BY day, region ORDER BY day DESC, region"""
 

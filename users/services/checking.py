@@ -26,6 +26,10 @@ _CHECKS = {
     "that nobody who has left is signed in": """SELECT session.id FROM users_session AS session
         JOIN users_user AS person ON person.id = session.user_id
         WHERE NOT person.is_active AND session.ended_at IS NULL AND session.expires_at > now()""",
+    "that no test and nobody real have invited each other": """SELECT came.id FROM users_activation AS came
+        JOIN users_user AS guest ON guest.id = came.invitee_id
+        JOIN users_user AS host ON host.id = came.inviter_id
+        WHERE guest.is_test <> host.is_test""",
     "what of a delivery is due, done or given up": """SELECT id FROM users_delivery
         WHERE next_attempt_at IS NOT NULL AND delivered_at IS NOT NULL""",
     "the places of events that were posted": """SELECT event.id FROM users_event AS event

@@ -11,7 +11,7 @@ _USERS = """SELECT person.phone, person.invite_code, host.invite_code AS inviter
     FROM users_user AS person
     LEFT JOIN users_activation AS came ON came.invitee_id = person.id
     LEFT JOIN users_user AS host ON host.id = came.inviter_id
-    WHERE person.phone IS NOT NULL ORDER BY person.created_at, person.id"""
+    WHERE person.phone IS NOT NULL AND NOT person.is_test ORDER BY person.created_at, person.id"""
 
 # An inviter who has left, or who came and has left, is an empty cell.
 _REFERRALS = """SELECT host.phone AS inviter_phone, host.invite_code AS inviter_code,
@@ -20,16 +20,17 @@ _REFERRALS = """SELECT host.phone AS inviter_phone, host.invite_code AS inviter_
     FROM users_activation AS came
     JOIN users_user AS host ON host.id = came.inviter_id
     JOIN users_user AS person ON person.id = came.invitee_id
+    WHERE NOT person.is_test
     ORDER BY came.id"""
 
 
 def export_users(*, into: BinaryIO) -> int:
-    """Everybody who has not left. Returns how many."""
+    """Everybody who has not left, and is no test. Returns how many."""
     return _copy(_USERS, into)
 
 
 def export_referrals(*, into: BinaryIO) -> int:
-    """Who came by whom, in the order they came. Returns how many."""
+    """Who came by whom, in the order they came, without tests. Returns how many."""
     return _copy(_REFERRALS, into)
 
 

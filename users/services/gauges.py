@@ -14,7 +14,8 @@ _TODAY = "created_at >= date_trunc('day', statement_timestamp(), 'UTC')"
 _CODES = f"""SELECT region, channel, route, count(*), count(*) FILTER (WHERE is_sent),
         count(*) FILTER (WHERE NOT is_sent), count(used_at), coalesce(sum(cost), 0),
         coalesce(sum(cost) FILTER (WHERE used_at IS NULL AND expires_at < statement_timestamp()), 0)
-    FROM users_challenge WHERE at_home IN (true, false) AND {_TODAY} GROUP BY region, channel, route ORDER BY 1, 2, 3"""
+    FROM users_challenge WHERE at_home IN (true, false) AND NOT is_test AND {_TODAY}
+    GROUP BY region, channel, route ORDER BY 1, 2, 3"""
 _GUARDED = """SELECT region, scope, decision, sum(codes) FROM users_guarddecision
     WHERE hour >= date_trunc('day', statement_timestamp(), 'UTC') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
 # Sessions are read once for both of their counts: one of a million costs as much as the other.

@@ -42,6 +42,7 @@ REASONS = {
     "own_code": "nobody invites themselves",
     "no_inviter": "nobody has the inviter's code, here or in the file",
     "came_before": "this number has entered a code before its owner left, and that is once for ever",
+    "test_number": "this number is here as a test, and stays one",
     "behind": "the line of the inviter, or of theirs, is refused",
     "circle": "its inviters go in a circle",
 }
@@ -101,6 +102,7 @@ _CHECKS = (
         "other_code",
         f"NOT is_drawn AND EXISTS ({_HERE}.phone = incoming.phone AND here.invite_code <> incoming.invite_code)",
     ),
+    _refuse("test_number", f"EXISTS ({_HERE}.phone = incoming.phone AND here.is_test)"),
     f"UPDATE incoming SET is_known = true WHERE reason IS NULL AND EXISTS ({_HERE}.phone = incoming.phone)",
     _refuse(
         "other_inviter",
@@ -114,7 +116,8 @@ _CHECKS = (
     _refuse(
         "no_inviter",
         f"""NOT is_known AND inviter_code IS NOT NULL
-            AND NOT EXISTS ({_HERE}.invite_code = incoming.inviter_code AND here.phone IS NOT NULL)
+            AND NOT EXISTS (
+                {_HERE}.invite_code = incoming.inviter_code AND here.phone IS NOT NULL AND NOT here.is_test)
             AND NOT EXISTS (
                 SELECT FROM incoming AS host WHERE host.invite_code = incoming.inviter_code AND NOT host.is_drawn)""",
     ),
@@ -134,7 +137,8 @@ _REACHED = """WITH RECURSIVE reached AS (
     )"""
 _FROM_ROOTS = _REACHED.format(
     begins="""reason IS NULL AND (is_known OR inviter_code IS NULL
-        OR EXISTS (SELECT FROM users_user AS here WHERE here.invite_code = inviter_code AND here.phone IS NOT NULL))"""
+        OR EXISTS (SELECT FROM users_user AS here
+            WHERE here.invite_code = inviter_code AND here.phone IS NOT NULL AND NOT here.is_test))"""
 )
 _FROM_REFUSED = _REACHED.format(
     begins="""reason IS NOT NULL AND NOT EXISTS (

@@ -8,10 +8,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from users import audit, events, limits, sms, tokens
+from users import audit, events, fixed_codes, limits, sms, tokens
 from users.clients import Client
 from users.errors import DomainError, Forbidden, InvalidToken, PhoneTaken, RecentSignInRequired
-from users.models import Activation, Challenge, InvitedNumber, Message, User
+from users.models import User
+from users.services import numbers
 from users.services.arguments import phone_key
 from users.services.sign_in import proven_phone
 from users.webhooks import EndReason, EventType
@@ -39,7 +40,7 @@ def change_phone(*, user: User, code: str, challenge: str | None, client: Client
     changed their number elsewhere.
     """
     require_may_change_phone(user=user)
-    phone = proven_phone(code=code, challenge=challenge, client=client)
+    phone = proven_phone(code=code, challenge=challenge, client=client, by=user)
     if phone != user.phone:
         old = user.phone
         _move(user, phone, keep=user.session.id)
@@ -48,24 +49,17 @@ def change_phone(*, user: User, code: str, challenge: str | None, client: Client
 
 
 def set_phone(*, user: User, phone: str) -> User:
-    """The same by the operator, with no code: `phone` is in E.164, and all sessions end. Raises PhoneTaken."""
+    """The same by the operator, with no code: `phone` is in E.164, and all sessions end.
+
+    Tests keep to their own numbers and nobody else gets one. Raises PhoneTaken, Forbidden.
+    """
+    if user.is_test or fixed_codes.code_of(phone):
+        raise Forbidden()
     if phone != user.phone:
         old = user.phone
         _move(user, phone, keep=None)
         transaction.on_commit(lambda: _tell(user, old))  # no message while a caller's transaction is open
     return user
-
-
-def release(user: User, key: str) -> None:
-    """Let the user's number go, in a transaction that holds its lock.
-
-    Codes on their way to it are dead, and its next owner finds nothing of this one's; but they cannot be invited where
-    this one has been.
-    """
-    Challenge.objects.filter(phone_key=key).update(phone="", slot=None)
-    Message.objects.filter(phone=user.phone).delete()
-    if Activation.objects.filter(invitee=user).exists():
-        InvitedNumber.objects.bulk_create([InvitedNumber(phone_key=key)], ignore_conflicts=True)
 
 
 def _move(user: User, phone: str, *, keep: uuid.UUID | None) -> None:
@@ -82,9 +76,12 @@ def _move(user: User, phone: str, *, keep: uuid.UUID | None) -> None:
 def _write(user: User, phone: str, keep: uuid.UUID | None) -> None:
     if not User.objects.select_for_update().filter(id=user.id, phone=user.phone, is_active=True).exists():
         raise InvalidToken()
-    if User.objects.filter(phone=phone).exists():
+    holder = User.objects.filter(phone=phone).first()
+    if holder and (user.is_test or not holder.is_test):
         raise PhoneTaken()
-    release(user, phone_key(user.phone))
+    if holder:  # a test, whose number it was until it became an ordinary one
+        numbers.set_aside(holder, phone_key(phone))
+    numbers.release(user, phone_key(user.phone))
     User.objects.filter(id=user.id).update(phone=phone)
     tokens.end_sessions(user.sessions.exclude(id=keep), reason=EndReason.PHONE_CHANGED)
     events.record(EventType.USER_PHONE_CHANGED, {"user_id": user.id})
@@ -92,6 +89,8 @@ def _write(user: User, phone: str, keep: uuid.UUID | None) -> None:
 
 def _tell(user: User, phone: str) -> None:
     """A number that gets no message, or a gateway that takes none, changes nothing any more."""
+    if user.is_test:
+        return
     words = _("%(site)s: the number of your account has been changed. If that was not you, write to us at once.")
     try:
         sms.send(sms.Notice(phone, words % {"site": settings.SITE_NAME}))

@@ -111,9 +111,10 @@ def _activate(user: User, inviter: User) -> bool:
 
 
 def owner_of(code: str, *, asked_by: User) -> User:
-    """A wrong code is counted, and committed, before it is refused. Raises TooManyAttempts, InviteNotFound."""
+    """A wrong code is counted, and committed, before it is refused; one of a test is wrong to everybody else, and the
+    other way round. Raises TooManyAttempts, InviteNotFound."""
     with limits.admitted_invite(user_id=asked_by.id):
-        owner = User.objects.filter(invite_code=code, is_active=True).first()
+        owner = User.objects.filter(invite_code=code, is_active=True, is_test=asked_by.is_test).first()
         if owner is None:
             limits.record_invite_failure(user_id=asked_by.id)
     if owner is None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 
 from users import audit, codes, events, limits, phones, sms, tokens
 from users.clients import Client
-from users.errors import AccountDisabled, ChallengeRequired, DomainError, InvalidCode
+from users.errors import AccountDisabled, ChallengeRequired, DomainError, Forbidden, InvalidCode
 from users.models import Challenge, Session, User
-from users.services import sign_in_query
+from users.services import numbers, sign_in_query
 from users.services.arguments import parse_id, phone_key, read_phone
+from users.services.fixed_numbers import fixed_code_of
 from users.webhooks import EventType
 
 
@@ -40,11 +40,14 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
     """Send a one-time code. `challenge` is the caller's earlier one, which this one ends.
 
     The challenge is written down before the gateway is called, and counts unless the message is known not to have
-    left. Raises InvalidPhone, RegionNotAllowed, PhoneNotMobile, CodeRequestedTooSoon, TooManyRequests, SMSNotSent,
-    ServiceUnavailable.
+    left. Of a test number nothing leaves, and the code is the one it has. Raises InvalidPhone, RegionNotAllowed,
+    PhoneNotMobile, CodeRequestedTooSoon, TooManyRequests, SMSNotSent, ServiceUnavailable; TooManyAttempts for a test
+    number.
     """
     recipient = read_phone(phone)
     sent = _challenge_for(recipient, client)
+    if fixed_code := fixed_code_of(recipient):
+        return _await_fixed_code(sent, fixed_code, earlier=parse_id(challenge))
     admission = limits.admit_send(sent)
     code = codes.new_one_time_code(admission.digits)
     message = sms.Message(
@@ -67,14 +70,7 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
     sent.route, sent.channel, sent.cost = delivered.route, delivered.channel, delivered.cost
     limits.open_challenge(sent, earlier=parse_id(challenge), inbox=message.text if settings.DEMO else None)
     audit.code_sent(recipient, client.address)
-    return SentCode(
-        phone=sent.phone,
-        otp=code if settings.DEMO else None,
-        channel=delivered.channel,
-        challenge=str(sent.id),
-        expires_in=settings.OTP_TTL,
-        resend_in=settings.OTP_RESEND_COOLDOWN,
-    )
+    return _sent_code(sent, code, resend_in=settings.OTP_RESEND_COOLDOWN)
 
 
 def verify_code(*, code: str, challenge: str | None, client: Client, phone: str | None = None) -> SignIn:
@@ -102,7 +98,7 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
     tried, is_new, user, session = sign_in_query.entered_of(row)
     tried = _require_right(tried, claimed, client.address)
     if user is None:
-        user, is_new, session = _enter_step_by_step(tried.phone, client)
+        user, is_new, session = _enter_step_by_step(tried, client)
     if session is None:
         raise AccountDisabled()
     session.user, user.session = user, session
@@ -119,13 +115,16 @@ def confirm_code(*, user: User, code: str, challenge: str | None) -> None:
     _require_right(sign_in_query.tried_of(row), None, None)
 
 
-def proven_phone(*, code: str, challenge: str | None, client: Client) -> str:
+def proven_phone(*, code: str, challenge: str | None, client: Client, by: User) -> str:
     """The number, in E.164, whose owner has named the code that was sent to it; the code is spent.
 
-    Raises as `confirm_code` does.
+    A fixed code proves a number to a test alone. Raises as `confirm_code` does, and Forbidden.
     """
     row = _try(code, challenge, claimed=None, address=client.address, then=sign_in_query.SPEND)
-    return _require_right(sign_in_query.tried_of(row), None, client.address).phone
+    tried = _require_right(sign_in_query.tried_of(row), None, client.address)
+    if tried.is_test != by.is_test:
+        raise Forbidden()
+    return tried.phone
 
 
 def refresh(*, refresh_token: str) -> SignIn:
@@ -134,16 +133,47 @@ def refresh(*, refresh_token: str) -> SignIn:
     return SignIn(session.user, session, tokens.issue(session), is_new_user=False)
 
 
-def _enter_step_by_step(phone: str, client: Client) -> tuple[User, bool, Session | None]:
-    """After two registrations of the number, or of an invite code, have collided."""
-    with transaction.atomic():
-        user, is_new = User.objects.get_or_register(phone)
+def _await_fixed_code(sent: Challenge, code: str, *, earlier: uuid.UUID | None) -> SentCode:
+    sent.is_test, sent.digits, sent.told_digits = True, len(code), len(code)
+    sent.route, sent.channel, sent.cost = "", "sms", None
+    limits.admit_fixed(sent)
+    sent.code_hash = _hash(code, sent.id)
+    limits.open_challenge(sent, earlier=earlier)
+    audit.fixed_code_asked(sent.phone, sent.address)
+    return _sent_code(sent, code, resend_in=0)
+
+
+def _sent_code(sent: Challenge, code: str, *, resend_in: int) -> SentCode:
+    return SentCode(
+        phone=sent.phone,
+        otp=code if settings.DEMO else None,
+        channel=sent.channel,
+        challenge=str(sent.id),
+        expires_in=settings.OTP_TTL,
+        resend_in=resend_in,
+    )
+
+
+def _enter_step_by_step(tried: Challenge, client: Client) -> tuple[User, bool, Session | None]:
+    """After two registrations of the number, or of an invite code, have collided, or a test and somebody real have.
+
+    Whose number it is decides: a test gives way to them, and a fixed code does not open what is theirs. Raises
+    InvalidCode.
+    """
+    with limits.locked_phones(tried.phone_key):
+        holder = User.objects.select_for_update().filter(phone=tried.phone).first()
+        if holder and holder.is_test and not tried.is_test:
+            numbers.set_aside(holder, tried.phone_key)
+        user, is_new = User.objects.get_or_register(tried.phone, is_test=tried.is_test)
+        if user.is_test != tried.is_test:
+            raise InvalidCode(attempts_left=0)
         session = tokens.open_session(user, client) if user.is_active else None
+        test = {"test": True} if user.is_test else {}
         if is_new:
-            events.record(EventType.USER_CREATED, {"user_id": user.id, "invite_code": user.invite_code})
+            events.record(EventType.USER_CREATED, {"user_id": user.id, "invite_code": user.invite_code} | test)
         if session:
             told = {"user_id": user.id, "session_id": session.id, "is_new_user": is_new}
-            events.record(EventType.USER_SIGNED_IN, told)
+            events.record(EventType.USER_SIGNED_IN, told | test)
     return user, is_new, session
 
 

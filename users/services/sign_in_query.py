@@ -21,14 +21,15 @@ def _columns(model: type[Model], table: str) -> str:
 
 SPEND = f"answer AS (SELECT {_columns(Challenge, 'tried')} FROM tried)"
 
-# Two registrations of the number, or of a generated invite code, may collide: then there is no owner.
+# Two registrations of the number, or of a generated invite code, may collide, or a test and somebody real have had one
+# number: then there is no owner.
 ENTER = f"""known AS (
         SELECT {_columns(User, "users_user")}, false AS is_new
-        FROM users_user JOIN tried USING (phone) WHERE tried.used_at IS NOT NULL
+        FROM users_user JOIN tried USING (phone, is_test) WHERE tried.used_at IS NOT NULL
         FOR SHARE OF users_user -- waits for whoever is switching them off
     ), registered AS (
-        INSERT INTO users_user (id, phone, invite_code, password, is_active, is_staff, is_superuser)
-        SELECT %(user)s::uuid, phone, %(invite_code)s, %(password)s, true, false, false
+        INSERT INTO users_user (id, phone, invite_code, password, is_active, is_staff, is_superuser, is_test)
+        SELECT %(user)s::uuid, phone, %(invite_code)s, %(password)s, true, false, false, is_test
         FROM tried WHERE used_at IS NOT NULL AND NOT EXISTS (SELECT FROM known)
         ON CONFLICT DO NOTHING RETURNING {_columns(User, "users_user")}, true AS is_new
     ), owner AS (
@@ -42,13 +43,13 @@ ENTER = f"""known AS (
         FROM tried LEFT JOIN owner ON true LEFT JOIN opened ON true
     )"""
 
-
+_IF_TEST = """CASE WHEN owner.is_test THEN '{"test": true}'::jsonb ELSE '{}' END"""
 _ENTERED = f"""
-    SELECT '{EventType.USER_CREATED}', jsonb_build_object('user_id', id, 'invite_code', invite_code)
+    SELECT '{EventType.USER_CREATED}', jsonb_build_object('user_id', id, 'invite_code', invite_code) || {_IF_TEST}
     FROM owner WHERE is_new
     UNION ALL
     SELECT '{EventType.USER_SIGNED_IN}',
-        jsonb_build_object('user_id', owner.id, 'session_id', opened.id, 'is_new_user', owner.is_new)
+        jsonb_build_object('user_id', owner.id, 'session_id', opened.id, 'is_new_user', owner.is_new) || {_IF_TEST}
     FROM opened JOIN owner ON owner.id = opened.user_id
 """
 

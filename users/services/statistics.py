@@ -37,7 +37,8 @@ def opened_links(*, user: User, days: int = 30) -> list[tuple[date, int]]:
 def daily_counts(*, days: int = 7) -> list[DayCounts]:
     """What happened on each of the last `days` days, newest first."""
     shown = _last_days(days)
-    tables = [model.objects.all() for model in (User, Activation, Challenge, Session)]
+    codes = Challenge.objects.filter(is_test=False)  # of a test number nothing is sent
+    tables = [User.objects.all(), Activation.objects.all(), codes, Session.objects.all()]
     counted = [_per_day(rows, since=shown[0]) for rows in tables]
     return [DayCounts(day, *(counts.get(day, 0) for counts in counted)) for day in reversed(shown)]
 

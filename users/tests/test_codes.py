@@ -121,3 +121,20 @@ def test_what_cannot_be_a_one_time_code_is_refused(raw):
     with pytest.raises(InvalidInput) as refused:
         codes.normalise_one_time_code(raw)
     assert list(refused.value.extra["fields"]) == ["code"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("0000", "1111", "11111111", "1212", "123123", "1122", "1211"),
+        *("1234", "4321", "0123", "7890", "8901", "2109", "12345678", "112233", "332211"),
+        *("7999", "0001", "1000", "9990", "5312", "2135", "99953120"),
+    ],
+)
+def test_codes_that_people_would_try_first(code):
+    assert codes.is_easy_to_guess(code, "+79995312001")
+
+
+@pytest.mark.parametrize("code", ["4907", "490731", "38165092", "1357", "0815", "1524"])
+def test_codes_that_nobody_would_try_first(code):
+    assert not codes.is_easy_to_guess(code, "+79995312001")
