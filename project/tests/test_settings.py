@@ -2,12 +2,12 @@
 
 import os
 import re
-import subprocess
 import sys
 
 import pytest
 
 from project import env
+from tests.support import starts
 
 SECRETS = {"SECRET_KEY": "a" * 50, "JWT_SECRET_KEY": "b" * 50, "OTP_PEPPER": "c" * 50}
 REAL = {"SMS_URL": "json://localhost/{phone}", "DATABASE_URL": "postgres://localhost/zovi", **SECRETS}
@@ -30,14 +30,8 @@ print({name: value for name, value in sorted(os.environ.items()) if name in sett
 def start(configuration: dict, statement="import django; django.setup(); print('started')"):
     """Load the settings in a process of their own."""
     inherited = {name: value for name, value in os.environ.items() if name not in {*CONFIGURED, "PYTEST_VERSION"}}
-    return subprocess.run(
-        [sys.executable, "-c", statement],
-        env=inherited | {"DJANGO_SETTINGS_MODULE": "project.settings"} | configuration,
-        cwd=env.ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = inherited | {"DJANGO_SETTINGS_MODULE": "project.settings"} | configuration
+    return starts.run(statement, environment=environment, cwd=env.ROOT)
 
 
 @pytest.mark.parametrize(
