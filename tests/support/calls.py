@@ -17,6 +17,7 @@ COLLECTION = "postman/referral_system.postman_collection.json"
 EXAMPLES = "schema/static/schema/examples.js"
 CATALOGUE = "users/locale/ru/LC_MESSAGES/django.po"
 REST_PAGES = ("docs/rest.md", "docs/backend.md")
+FRONT = "README.md"  # it has what people can do; what backends can is a page of its own
 REST_TESTS = {  # where the calls below an address are tried
     "/api/users/": "tests/contract/rest_door.py",
     "/api/service/": "users/tests/test_service_door.py",
@@ -162,6 +163,7 @@ def places_without(call: Call) -> list[str]:
     """Where a REST call is not told of."""
     _, tests = tests_of(call)
     told = {
+        FRONT: f"`{call.method} {call.path}`" in text(FRONT) or not call.path.startswith("/api/users/"),
         " or ".join(REST_PAGES): call in calls_of_documents(),
         COLLECTION: call in calls_of_postman(),
         tests: is_tried(call),
@@ -172,6 +174,7 @@ def places_without(call: Call) -> list[str]:
 def places_without_operation(name: str) -> list[str]:
     """Where a query or a mutation is not told of."""
     told = {
+        FRONT: name in words_of(FRONT),
         "docs/graphql.md": name in words_of("docs/graphql.md"),
         "schema/schema.graphql": name in words_of("schema/schema.graphql"),
         EXAMPLES: name in operations_of_graphiql(),
