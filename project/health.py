@@ -26,9 +26,9 @@ def livez(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers and holds every migration, else 503 within a second."""
+    """200 when the database can be written to and holds every migration, else 503 within a second."""
     try:
-        ready = waiting.result(_asking.submit(_is_migrated), within=READY_WITHIN_SECONDS)
+        ready = waiting.result(_asking.submit(_can_serve), within=READY_WITHIN_SECONDS)
     except (TimeoutError, Error):
         ready = False
     if ready:
@@ -37,12 +37,22 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse(error.body(), status=error.status, headers=error.headers())
 
 
-def _is_migrated() -> bool:
+def _can_serve() -> bool:
     try:
         applied = set(MigrationRecorder(connection).applied_migrations())
-        return _known_migrations() <= applied
+        return _known_migrations() <= applied and not _is_read_only()
     finally:
         connection.close()
+
+
+def _is_read_only() -> bool:
+    """As a standby is. Its connection is closed: the next one may find who can be written to."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        read_only = cursor.fetchone() == ("on",)
+        if read_only:
+            cursor.connection.close()
+    return read_only
 
 
 @cache

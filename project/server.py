@@ -26,6 +26,7 @@ from project import localdb
 from project.bridge import Bridge
 from project.connections import Connection
 from project.deliverer import delivering
+from project.postgres.base import cut_off_the_late
 
 GRACEFUL_SECONDS = 23
 KEEP_ALIVE_SECONDS = 30
@@ -71,6 +72,7 @@ class Loop(uvicorn.Server):
         while True:
             self._each_moment(self)
             self._bridge.refuse_those_who_waited()
+            cut_off_the_late()
             for connection in list(self.server_state.connections):
                 connection.look_after()
             await asyncio.sleep(TICK_SECONDS)

@@ -144,6 +144,7 @@ SMS_SIMULATED_DELAY = env.seconds_range("SMS_SIMULATED_DELAY", "1-2")
 DATABASE_IS_EMBEDDED = localdb.is_wanted()
 DATABASE_POOL_SIZE = 8  # connections a process
 DATABASE_POOL_PATIENCE = 1.6  # seconds to wait for one of them
+DATABASE_DEADLINE = 10  # seconds that a request may have one; what PostgreSQL itself cannot end, this does
 DATABASE_PREPARE = env.flag("DATABASE_PREPARE", "1")  # 0 behind a PgBouncer that pools transactions
 # For a connection and then for two locks a request waits less than 3 seconds, whatever stands in the way; wsgi.py
 # applies it, so that migrations may take their time.
@@ -153,6 +154,8 @@ SERVING_DATABASE_OPTIONS = (
     # collect all and sort them. Without bitmap scans it reads the newest off the index and stops.
     " -c enable_bitmapscan=off"
 )
+# A machine that is gone says nothing: its connections are given up within some three seconds, asked or waited at.
+GONE_MACHINE = {"tcp_user_timeout": 3000, "keepalives_idle": 2, "keepalives_interval": 1}
 DATABASE_LOG_CHECK = env.flag("DATABASE_LOG_CHECK", "1")
 _embedded_url = localdb.url(database=localdb.DEMO_DATABASE if DEMO else localdb.DATABASE)
 _database_url = _embedded_url if DATABASE_IS_EMBEDDED else env.text("DATABASE_URL")
@@ -163,7 +166,7 @@ DATABASES = {
         "ENGINE": "project.postgres",
         # No ATOMIC_REQUESTS: a refused guess must stay counted, so nothing may roll the counter back.
         "ATOMIC_REQUESTS": False,
-        "OPTIONS": {"connect_timeout": 2, "application_name": "zovi", **_database.get("OPTIONS", {})},
+        "OPTIONS": {"connect_timeout": 2, "application_name": "zovi"} | GONE_MACHINE | _database.get("OPTIONS", {}),
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -29,7 +29,7 @@ def test_a_missing_migration_is_not_ready(client):
 
 def test_a_database_that_hangs_is_not_waited_for(client, monkeypatch):
     answered = threading.Event()
-    monkeypatch.setattr(health, "_is_migrated", lambda: answered.wait(timeout=300))
+    monkeypatch.setattr(health, "_can_serve", lambda: answered.wait(timeout=300))
     assert client.get("/readyz").status_code == 503
     answered.set()
 

@@ -1,3 +1,4 @@
+import threading
 from contextlib import closing
 from urllib.parse import quote
 
@@ -6,13 +7,85 @@ import pytest
 from django.db import OperationalError, connection
 
 from project import env
+from project.postgres.base import Pool, cut_off_the_late
+from tests.support.people import ALICE
+from tests.support.servers import wait_until
 from users import prepared
+from users.models import Challenge
 
 
 @pytest.mark.django_db
 def test_a_server_that_goes_away_in_the_middle_is_an_operational_error():
     with pytest.raises(OperationalError), connection.wrap_database_errors:
         raise psycopg2.DatabaseError("server closed the connection unexpectedly")
+
+
+@pytest.fixture
+def a_demoted_primary():
+    """The connection that will be taken next is to a server that has become read-only."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_to_a_demoted_primary_costs_one_answer(api, a_demoted_primary):
+    body = {"phone_number": ALICE}
+    refused = api.post("/api/users/send_otp/", body)
+    assert (refused.status_code, refused["Retry-After"]) == (503, "1")
+    assert Challenge.objects.count() == 0
+    assert api.post("/api/users/send_otp/", body).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_demoted_primary_is_not_ready(client, a_demoted_primary):
+    assert [client.get("/readyz").status_code for _ in range(2)] == [503, 200]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_for_too_long_is_cut_off(settings, caplog):
+    settings.DATABASE_DEADLINE = 0
+    ended: list[Exception] = []
+
+    def wait_for_the_lock():
+        try:
+            prepared.first_row("SELECT pg_advisory_lock(%(key)s)", key=17)
+        except OperationalError as error:
+            ended.append(error)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(17)")
+        waiting = threading.Thread(target=wait_for_the_lock)
+        waiting.start()
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"
+        wait_until(lambda: cursor.execute(asked) or cursor.fetchone() == (1,))
+        connection.pool._taken.pop(connection.connection)  # this one is not to be cut off
+        cut_off_the_late()
+        waiting.join()
+        assert len(ended) == 1
+        cursor.execute("SELECT pg_advisory_unlock(17)")
+    assert [(one.message, one.facts) for one in caplog.records if "slow" in one.message] == [
+        ("database_too_slow", {"count": 1})
+    ]
+
+
+def test_an_outage_is_logged_once_and_how_long_it_was(caplog):
+    answers = iter([psycopg2.OperationalError(), psycopg2.OperationalError(), None, None])
+
+    class Connection:
+        def __init__(self):
+            if error := next(answers):
+                raise error
+
+    pool = Pool(Connection, size=8, patience=0)
+    for _ in range(2):
+        with pytest.raises(psycopg2.OperationalError):
+            pool.getconn()
+    assert [record.message for record in caplog.records] == ["database_away"]
+    for _ in range(2):
+        pool.getconn()
+    assert [record.message for record in caplog.records] == ["database_away", "database_back"]
+    assert caplog.records[1].facts["seconds"] >= 0
 
 
 @pytest.mark.django_db(transaction=True)
