@@ -90,3 +90,11 @@ CREATE SEQUENCE users_event_place_seq OWNED BY users_event.place;
 
 -- A demo's messages may be gone after a crash, and so they need no write-ahead log.
 ALTER TABLE users_message SET UNLOGGED;
+-- But not its sequence, which PostgreSQL 15 and newer take along: on a standby that takes over before its first
+-- checkpoint it would be unreadable, and no message could be kept.
+DO $$
+BEGIN
+    IF current_setting('server_version_num')::int >= 150000 THEN
+        ALTER SEQUENCE users_message_id_seq SET LOGGED;
+    END IF;
+END $$;
