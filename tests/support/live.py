@@ -1,5 +1,6 @@
 """The real server under real load, and what may befall it: for tests that only look from outside."""
 
+import itertools
 import os
 import re
 import signal
@@ -134,6 +135,58 @@ class Load(Crowd):
 
     def p99(self) -> float:
         return statistics.quantiles([answer.seconds for answer in self.answers], n=100)[98]
+
+
+class People(Crowd):
+    """Each signs in under a new number and activates one code, again and again; what was answered 200 is noted."""
+
+    def __init__(self, zovi: Zovi, count: int, pause: float = 0.0):
+        super().__init__(count, pause)
+        self.base = f"{zovi.base}/api/users"
+        self.invite_code = zovi.sign_in(new_phone()).get(f"{self.base}/me/").json()["invite_code"]
+        self.signed_in: dict[str, str] = {}  # phone -> refresh token
+        self.activated: set[str] = set()
+        self.answers: list[Answered] = []
+        self.unexpected: list[int] = []
+
+    def turn(self, session) -> None:
+        with suppress(requests.RequestException):  # the worker that had it was killed
+            self._come_once(new_phone())
+
+    def _come_once(self, phone: str) -> None:
+        client = requests.Session()
+        sent = self._post(client, "send_otp/", phone_number=phone)
+        # 400: the code was spent, and that answer never came back.
+        entered = sent and self._post(client, "auth/", {200, 400, 503}, otp=sent["otp"])
+        if not entered:
+            return
+        self.signed_in[phone] = entered["refresh_token"]
+        client.headers["Authorization"] = f"Bearer {entered['token']}"
+        if self._post(client, "referal/", activated_invite_code=self.invite_code):
+            self.activated.add(phone)
+
+    def _post(self, client: requests.Session, call: str, expected=frozenset({200, 503}), **body) -> dict | None:
+        began = time.monotonic()
+        response = client.post(f"{self.base}/{call}", json=body, timeout=120)
+        waits = response.headers.get("Retry-After")
+        self.answers.append(Answered(began, time.monotonic() - began, response.status_code, waits))
+        if response.status_code not in expected:
+            self.unexpected.append(response.status_code)
+        return response.json() if response.status_code == 200 else None
+
+    def refused(self) -> list[Answered]:
+        return [answer for answer in self.answers if answer.status == 503]
+
+    def lost(self, kept: set[str], activated: set[str]) -> int:
+        """How much of what was confirmed is not among the numbers that were kept."""
+        return len(set(self.signed_in) - kept) + len(self.activated - activated)
+
+
+_numbers = itertools.count()
+
+
+def new_phone() -> str:
+    return f"+7913{next(_numbers):07}"
 
 
 def rest(method: str, url: str, **kwargs) -> Call:
