@@ -112,7 +112,8 @@ def test_prometheus_own_program_finds_nothing_wrong(client, settings, browser):
     settings.METRICS_TOKEN = TOKEN
     services.request_code(phone=ALICE, client=browser)
     said = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).content
-    checked = subprocess.run([needs.program("promtool", "apt install prometheus"), "check", "metrics"], input=said, capture_output=True)
+    command = [needs.program("promtool", "apt install prometheus"), "check", "metrics"]
+    checked = subprocess.run(command, input=said, capture_output=True)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
