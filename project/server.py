@@ -151,7 +151,8 @@ class Server(BaseApplication):
             "preload_app": True,
             "graceful_timeout": GRACEFUL_SECONDS + 2,
             "timeout": 60,
-            "loglevel": settings.LOG_LEVEL.lower(),
+            # On somebody's screen its comings and goings would push the addresses out of sight.
+            "loglevel": "warning" if settings.DEMO and settings.LOG_LEVEL == "INFO" else settings.LOG_LEVEL.lower(),
             "forwarded_allow_ips": "",  # who the client is, we read ourselves: users/clients.py
             "control_socket_disable": True,
         }

@@ -182,7 +182,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "project.static.StaticFiles",
     "corsheaders",
     "graphene_django",
     "csp",

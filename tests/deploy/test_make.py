@@ -111,14 +111,25 @@ def test_a_copy_of_the_example_runs_as_a_demo(clone):
     assert re.fullmatch(r"\d{4}", sent["otp"])
     assert sent["resend_in"] == 5
     clone.interrupt()
-    lines = clone.said().splitlines()
-    assert [line for line in lines if line.startswith("Zovi")] == [
+    here = f"http://127.0.0.1:{clone.port}"
+    screen = [line for line in clone.said().splitlines() if not line.startswith("{")]  # the log
+    assert screen == [
         "Zovi: starting its database ...",
         "Zovi: bringing its tables up to date ...",
         "Zovi: packing its static files ...",
-        "Zovi (demo: codes are shown in the answers)",
+        "",
+        "Zovi (demo: codes are shown in the answers); Ctrl-C stops it",
+        f"  pages    {here}/",
+        f"  messages {here}/dev/inbox/",
+        f"  REST     {here}/api/users/",
+        f"  GraphQL  {here}/graphql/  (a browser sees GraphiQL)",
+        f"  Swagger  {here}/api/docs/swagger/",
+        f"  ReDoc    {here}/redoc/",
+        f"  admin    {here}/admin/",
+        f"  health   {here}/readyz",
         "Zovi has stopped. `make run` starts it again, with its data (.local/).",
     ]
+    assert max(map(len, screen)) < 80
     wait_until(lambda: ours(clone.folder) == [], seconds=300)
 
 

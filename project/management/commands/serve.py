@@ -59,8 +59,8 @@ class Command(BaseCommand):
     def announce(self) -> None:
         startup.refuse_unfit_database()
         base = base_url(settings.HOST, settings.PORT)
-        lines = ["Zovi (demo: codes are shown in the answers)" if settings.DEMO else "Zovi (real SMS gateway)"]
-        lines += [f"  pages    {base}/"]
+        kind = "demo: codes are shown in the answers" if settings.DEMO else "real SMS gateway"
+        lines = ["", f"Zovi ({kind}); Ctrl-C stops it", f"  pages    {base}/"]
         lines += [f"  messages {base}/dev/inbox/"] if settings.DEMO else []
         lines += [
             f"  REST     {base}/api/users/",
@@ -68,10 +68,8 @@ class Command(BaseCommand):
             f"  Swagger  {base}/api/docs/swagger/",
             f"  ReDoc    {base}/redoc/",
             f"  admin    {base}/admin/",
-            f"  health   {base}/livez  {base}/readyz",
+            f"  health   {base}/readyz",
         ]
-        if tests := startup.about_test_numbers():
-            lines += [f"  tests    {tests}"]
         if settings.DATABASE_IS_EMBEDDED and localdb.version() < max(localdb.installed()):
             lines += [f"  (its data are PostgreSQL {localdb.version()}'s: `make upgrade-db` makes them the newest's)"]
         self.say("\n".join(lines))
