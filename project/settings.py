@@ -37,6 +37,9 @@ OTP_PEPPER = env.secret("OTP_PEPPER", DEMO)
 if len({SECRET_KEY, JWT_SECRET_KEY, OTP_PEPPER}) < 3:
     env.refuse("SECRET_KEY, JWT_SECRET_KEY and OTP_PEPPER must be three different secrets")
 
+SECRET_KEY_FALLBACKS = env.more_secrets("SECRET_KEY_FALLBACKS", DEMO)
+if {JWT_SECRET_KEY, OTP_PEPPER} & set(SECRET_KEY_FALLBACKS):
+    env.refuse("SECRET_KEY_FALLBACKS must hold no secret that is for something else")
 # A key that was replaced still opens what it signed: put the old one here until the tokens it signed are gone.
 # Add the new secret here first, ten minutes later swap the two: by then every verifier has its public key.
 JWT_SECRET_KEY_FALLBACKS = env.more_secrets("JWT_SECRET_KEY_FALLBACKS", DEMO)

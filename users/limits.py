@@ -109,7 +109,7 @@ _GUESSER = """(SELECT phone_key, at_home, is_test, coalesce(%(address)s::inet, a
     FROM users_challenge WHERE id = %(challenge)s::uuid)"""
 _VISITOR = "(SELECT %(address)s::inet AS address)"
 _IS_ALIVE = "(is_test OR digits >= current_setting('zovi.digits')::int)"
-_IS_RIGHT = f"({_IS_ALIVE} AND code_hash = %(code_hash)s AND coalesce(phone = %(claimed)s, true))"
+_IS_RIGHT = f"({_IS_ALIVE} AND code_hash = ANY(%(code_hashes)s) AND coalesce(phone = %(claimed)s, true))"
 
 # PostgreSQL would rather sort what it believes to be three rows than read an index in its order; while somebody pumps,
 # they have become thousands since it last counted.
@@ -267,13 +267,20 @@ def wait_before_send(*, phone_key: str, address: str, network: str) -> int:
 
 
 def try_code(
-    challenge: uuid.UUID, *, code_hash: str, claimed: str | None, address: str | None, then: str, **values: object
+    challenge: uuid.UUID,
+    *,
+    code_hashes: list[str],
+    claimed: str | None,
+    address: str | None,
+    then: str,
+    **values: object,
 ) -> tuple:
     """Count a try, compare, and go on, in one statement. Returns the row `then` ends with, empty without one.
 
     What compares is what counts: of any number of parallel guesses exactly OTP_TRIES are compared, and nothing comes
     after a wrong one that could fail and take it back. A code made before its phone's codes grew longer is dead, which
     looks like a wrong one: otherwise those at home, whose codes are longer later, would look different.
+    `code_hashes` are those of the one guess, by each pepper there is.
     `claimed` is the number the code must have gone to, `address` is where the guess comes from; None: any, and where
     the code was asked for. `then` is SQL that goes on from `tried`, the challenge's row (`used_at` says that the code
     was right), and ends with the table `answer`. Raises TooManyAttempts, and then counts nothing.
@@ -299,7 +306,7 @@ def try_code(
             ), {then}
             SELECT current_setting('zovi.reached'), answer.* FROM (SELECT) AS always LEFT JOIN answer ON true""",
         challenge=challenge,
-        code_hash=code_hash,
+        code_hashes=code_hashes,
         claimed=claimed,
         address=address,
         tries=settings.OTP_TRIES,

@@ -73,6 +73,8 @@ def test_a_safe_configuration_starts(configuration):
         (DEMO | {"OTP_PEPPER": "same", "SECRET_KEY": "same"}, "three different secrets"),
         (REAL | {"JWT_SECRET_KEY_FALLBACKS": "short"}, "JWT_SECRET_KEY_FALLBACKS is shorter than 50"),
         (REAL | {"JWT_SECRET_KEY_FALLBACKS": SECRETS["OTP_PEPPER"]}, "JWT_SECRET_KEY_FALLBACKS must hold no secret"),
+        (REAL | {"SECRET_KEY_FALLBACKS": "short"}, "SECRET_KEY_FALLBACKS is shorter than 50"),
+        (REAL | {"SECRET_KEY_FALLBACKS": SECRETS["OTP_PEPPER"]}, "SECRET_KEY_FALLBACKS must hold no secret"),
         (REAL | {"OTP_PEPPER_FALLBACKS": "short"}, "OTP_PEPPER_FALLBACKS is shorter than 50"),
         (REAL | {"OTP_PEPPER_FALLBACKS": SECRETS["SECRET_KEY"]}, "OTP_PEPPER_FALLBACKS must hold no secret"),
         (
@@ -195,6 +197,7 @@ def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, word
 
 def test_secrets_may_come_from_files(tmp_path):
     given = REAL | {
+        "SECRET_KEY_FALLBACKS": "b" * 50,
         "JWT_SECRET_KEY_FALLBACKS": f"{'d' * 50}, {'e' * 50}",
         "OTP_PEPPER_FALLBACKS": f"{'f' * 50}, {'g' * 50}",
         "SMS_HOOK_SECRET": HOOK_SECRET,
