@@ -123,6 +123,8 @@ for _region in [PHONE_DEFAULT_REGION, *PHONE_ALLOWED_REGIONS]:
         env.refuse("PHONE_DEFAULT_REGION and PHONE_ALLOWED_REGIONS must hold two-letter regions such as RU")
 PHONE_ALLOWED_TYPES = env.phone_types("PHONE_ALLOWED_TYPES", ["mobile"])
 
+ACCOUNT_IDLE_DAYS = env.number("ACCOUNT_IDLE_DAYS", 0, most=36500)  # 0: nobody is asked whose account it is
+
 # --- Numbers for tests ----------------------------------------------------------------------------------------------
 
 TEST_NUMBERS = env.fixed_codes("TEST_NUMBERS")

@@ -21,6 +21,9 @@ class Mutation(graphene.ObjectType):
         code=graphene.String(required=True, description="The code from the message, 4 to 8 digits."),
         challenge=graphene.String(description="From `requestCode`. Default: the cookie."),
         phone_number=graphene.String(description="If sent, it must be the number the code went to."),
+        start_afresh=graphene.Boolean(
+            description="After `account_idle`, with the same code: false, the account is mine; true, a new one."
+        ),
     )
     activate_invite = graphene.Field(
         types.ActivateInvite,
@@ -67,10 +70,19 @@ class Mutation(graphene.ObjectType):
 
     @staticmethod
     def resolve_verify_code(
-        root, info, code: str, challenge: str | None = None, phone_number: str | None = None
+        root,
+        info,
+        code: str,
+        challenge: str | None = None,
+        phone_number: str | None = None,
+        start_afresh: bool | None = None,
     ) -> services.SignIn:
         return services.verify_code(
-            code=code, challenge=info.context.challenge(challenge), phone=phone_number, client=info.context.client
+            code=code,
+            challenge=info.context.challenge(challenge),
+            phone=phone_number,
+            client=info.context.client,
+            start_afresh=start_afresh,
         )
 
     @staticmethod

@@ -18,6 +18,11 @@ def test_number_is_somebodys(phone: phones.Phone) -> None:
     _log("test_number_is_somebodys", logging.WARNING, phone=phones.mask(phone))
 
 
+def owner_asked(phone: str, address: str) -> None:
+    """They named the right code of an account that nobody has used for long."""
+    _log("owner_asked", phone=phones.mask(phone), address=address)
+
+
 def code_sent(phone: str | phones.Phone, address: str) -> None:
     _log("code_sent", phone=phones.mask(phone), address=address)
 

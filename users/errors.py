@@ -167,6 +167,14 @@ class PhoneTaken(DomainError):
     detail = _("This number belongs to another account.")
 
 
+class AccountIdle(DomainError):
+    """The code was right and still is: it comes again with the answer."""
+
+    code = "account_idle"
+    status = 409
+    detail = _("Nobody has used the account of this number for a long time. Say whether it is yours.")
+
+
 class InviteAlreadyActivated(DomainError):
     code = "invite_already_activated"
     status = 409

@@ -24,6 +24,7 @@ from users.rates import Rate
 
 HOME_LASTS = timedelta(days=30)
 RESENDS_WITHIN = timedelta(minutes=15)
+ASKED_SECONDS = 300  # to answer what is asked before a right code is used
 STEPS = (6, 8)  # digits of a code where guessing goes on
 
 
@@ -110,6 +111,13 @@ _GUESSER = """(SELECT phone_key, at_home, is_test, coalesce(%(address)s::inet, a
 _VISITOR = "(SELECT %(address)s::inet AS address)"
 _IS_ALIVE = "(is_test OR digits >= current_setting('zovi.digits')::int)"
 _IS_RIGHT = f"({_IS_ALIVE} AND code_hash = ANY(%(code_hashes)s) AND coalesce(phone = %(claimed)s, true))"
+
+_ASKS = "current_setting('zovi.asks')::boolean"
+_IS_SPENT = f"({_IS_RIGHT} AND NOT {_ASKS})"
+_IS_COUNTED = f"({_IS_ALIVE} AND NOT ({_IS_RIGHT} AND {_ASKS}))"
+_ASK = f""", asked_at = CASE WHEN {_IS_RIGHT} AND {_ASKS} THEN statement_timestamp() END,
+    expires_at = CASE WHEN {_IS_RIGHT} AND {_ASKS}
+        THEN greatest(expires_at, created_at + make_interval(secs => %(ttl)s + {ASKED_SECONDS})) ELSE expires_at END"""
 
 # PostgreSQL would rather sort what it believes to be three rows than read an index in its order; while somebody pumps,
 # they have become thousands since it last counted.
@@ -273,6 +281,7 @@ def try_code(
     claimed: str | None,
     address: str | None,
     then: str,
+    unless: str = "",
     **values: object,
 ) -> tuple:
     """Count a try, compare, and go on, in one statement. Returns the row `then` ends with, empty without one.
@@ -283,19 +292,24 @@ def try_code(
     `code_hashes` are those of the one guess, by each pepper there is.
     `claimed` is the number the code must have gone to, `address` is where the guess comes from; None: any, and where
     the code was asked for. `then` is SQL that goes on from `tried`, the challenge's row (`used_at` says that the code
-    was right), and ends with the table `answer`. Raises TooManyAttempts, and then counts nothing.
+    was right), and ends with the table `answer`. `unless` is SQL about the row `challenge`: where it holds, a right
+    code is neither used nor counted, stays good for ASKED_SECONDS more, once, and `asked_at` says so. Raises
+    TooManyAttempts, and then counts nothing.
     """
     limits = (*TRIES, *FIXED, *LENGTHS)
+    spent, counts = (_IS_SPENT, _IS_COUNTED) if unless else (_IS_RIGHT, _IS_ALIVE)
     row = prepared.first_row(
         _IN_ORDER,
         _LOCK_GUESSED,
         _look(_every_rate(limits), _GUESSER, settings.OTP_DIGITS),
+        *([_look_whether(unless)] if unless else []),
         f"""WITH tried AS (
-                UPDATE users_challenge SET attempts = attempts + {_IS_ALIVE}::int,
+                UPDATE users_challenge SET attempts = attempts + {counts}::int,
                     dead_attempts = dead_attempts + (NOT {_IS_ALIVE})::int,
-                    slot = CASE WHEN {_IS_RIGHT} THEN NULL ELSE slot END,
-                    used_at = CASE WHEN {_IS_RIGHT} THEN statement_timestamp() END,
-                    used_from = CASE WHEN {_IS_RIGHT} AND NOT is_test THEN %(address)s::inet END
+                    slot = CASE WHEN {spent} THEN NULL ELSE slot END,
+                    used_at = CASE WHEN {spent} THEN statement_timestamp() END,
+                    used_from = CASE WHEN {spent} AND NOT is_test THEN %(address)s::inet END
+                    {_ASK if unless else ""}
                 WHERE id = %(challenge)s::uuid AND slot IS NOT NULL AND attempts + dead_attempts < %(tries)s
                   AND expires_at > statement_timestamp()
                   AND NOT current_setting('zovi.refused')::boolean AND (%(fixed)s OR NOT is_test)
@@ -303,6 +317,7 @@ def try_code(
             ), failed AS (
                 INSERT INTO users_codefailure (phone_key, address)
                 SELECT phone_key, coalesce(%(address)s::inet, address) FROM tried WHERE used_at IS NULL
+                    {"AND asked_at IS NULL" if unless else ""}
             ), {then}
             SELECT current_setting('zovi.reached'), answer.* FROM (SELECT) AS always LEFT JOIN answer ON true""",
         challenge=challenge,
@@ -314,11 +329,18 @@ def try_code(
         by_address=bool(settings.OTP_FAILURES_PER_IP),
         by_everybody=bool(settings.OTP_FAILURES_GLOBAL),
         first_step=STEPS[0],
+        ttl=settings.OTP_TTL,
         **values,
     )
     reached, *answer = row or ("",)
     _refuse_or_alarm(reached, limits)
     return tuple(answer) if answer and answer[0] is not None else ()
+
+
+def _look_whether(condition: str) -> str:
+    """A statement that notes for the next one whether what is asked before a right code is used has to be asked."""
+    return f"""SELECT set_config('zovi.asks', coalesce(bool_or({condition}), false)::text, true)
+        FROM users_challenge AS challenge WHERE id = %(challenge)s::uuid"""
 
 
 @contextmanager

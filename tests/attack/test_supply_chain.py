@@ -106,6 +106,7 @@ REASONED = {
     ("users/models/messages.py", "B608"): "put together from constants of the same file; values are parameters",
     ("users/services/checking.py", "B608"): "put together from constants of the same file; values are parameters",
     ("users/services/gauges.py", "B608"): "put together from constants of the same file; values are parameters",
+    ("users/services/idleness.py", "B608"): "put together from constants of the same file; values are parameters",
     ("users/services/importing/__init__.py", "B608"): "put together from constants of the same file; values are parameters",
     ("users/services/importing/checks.py", "B608"): "put together from constants of the same file; values are parameters",
     ("users/services/importing/writing.py", "B608"): "put together from constants of the same file; values are parameters",

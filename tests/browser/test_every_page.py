@@ -1,13 +1,16 @@
 """Every page and state: for everybody to use, on any screen, light, quiet, and from our own server alone."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.test import override_settings
+from django.utils import timezone
 
 from project.env import ROOT
 from tests.browser import zovi
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
-from users.models import Activation, User
+from users.models import Activation, Session, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +84,39 @@ def every_state(page, url):
     page.click("form.card button")
     page.get_by_role("alert").wait_for()
     yield "delete-refused"
+    yield from another_number(page, url)
+    yield from idle_account(page, url)
+
+
+def another_number(page, url):
+    Session.objects.update(created_at=timezone.now() - timedelta(minutes=11))
+    page.goto(f"{url}/profile/phone/")
+    yield "phone-sign-in-again"
+    Session.objects.update(created_at=timezone.now())
+    page.goto(f"{url}/profile/phone/")
+    yield "phone"
+    page.fill("#id_phone", "8 916 111-22-33")
+    page.click("form.card button")
+    page.wait_for_url("**/profile/phone/code/")
+    yield "phone-code"
+
+
+def idle_account(page, url):
+    """Whoever has the number signs in two years after anybody did."""
+    past = timezone.now() - timedelta(days=730)
+    Session.objects.update(seen_at=past)
+    User.objects.update(created_at=past)
+    page.context.clear_cookies()
+    with override_settings(ACCOUNT_IDLE_DAYS=365):
+        page.goto(f"{url}/send-code/")
+        zovi.ask_for_code(page, ALICE)
+        page.fill("#id_code", zovi.code_on_the_page(page))
+        page.wait_for_selector("[name=start_afresh]", state="attached")
+        page.wait_for_load_state()
+        yield "account-idle"
+        page.click("form:has([value=true]) button")
+        page.wait_for_url("**/profile/")
+        assert User.objects.get(phone=ALICE).created_at > past
 
 
 @pytest.mark.parametrize(
@@ -122,8 +158,8 @@ def test_nothing_is_cut_off_moves_or_is_too_small_to_hit(live_server, chromium, 
         ]""")
         if wide > 0 or moved > 0.001 or small:
             faults.append((name, wide, moved, small))
-        if size == LEAST:
-            zovi.picture(page, f"{name}-360-{language}")
+        if size in (LEAST, zovi.DESK):
+            zovi.picture(page, f"{name}-{size['width']}-{language}")
     context.close()
     assert faults == []
 

@@ -45,14 +45,15 @@ class GraphQLDoor:
             challenge=challenge,
         )
 
-    def verify_code(self, code, challenge=None, phone=None) -> Answer:
+    def verify_code(self, code, challenge=None, phone=None, start_afresh=None) -> Answer:
         answer = self._run(
-            """mutation($code: String!, $challenge: String, $phone: String) {
-                 verifyCode(code: $code, challenge: $challenge, phoneNumber: $phone) {
+            """mutation($code: String!, $challenge: String, $phone: String, $afresh: Boolean) {
+                 verifyCode(code: $code, challenge: $challenge, phoneNumber: $phone, startAfresh: $afresh) {
                    token refreshToken tokenType expiresIn isNewUser me { phoneNumber } } }""",
             code=code,
             challenge=challenge,
             phone=phone,
+            afresh=start_afresh,
         )
         self.token = answer.said.get("token", self.token)
         return answer

@@ -53,9 +53,10 @@ class PagesDoor:
             }
         )
 
-    def verify_code(self, code, challenge=None, phone=None) -> Answer:
+    def verify_code(self, code, challenge=None, phone=None, start_afresh=None) -> Answer:
+        answer = {} if start_afresh is None else {"start_afresh": str(start_afresh).lower()}
         with self._as_somebody_new(challenge, keep=True):
-            response = self.client.post("/verify-code/", {"code": code})
+            response = self.client.post("/verify-code/", {"code": code, **answer})
         if response.status_code != 302:
             return _refusal(response)
         html = self._read("/profile/")
@@ -156,6 +157,8 @@ def _asked_to_sign_in() -> Answer:
 
 def _refusal(response) -> Answer:
     html = response.content.decode()
+    if 'name="start_afresh"' in html:  # a page of its own asks
+        return Answer("account_idle", response.status_code)
     field = _find(r'<div class="error" id="id_(\w+)_error"', html)
     words = _find(r'role="alert">\s*<p>([^<]*)</p>', html) if field else _find(r"<h1[^>]*>([^<]*)</h1>", html)
     said: dict = {}

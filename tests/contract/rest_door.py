@@ -27,8 +27,8 @@ class RESTDoor:
     def request_code(self, phone, challenge=None) -> Answer:
         return self._post("send_otp/", phone_number=phone, challenge=challenge)
 
-    def verify_code(self, code, challenge=None, phone=None) -> Answer:
-        answer = self._post("auth/", otp=code, challenge=challenge, phone_number=phone)
+    def verify_code(self, code, challenge=None, phone=None, start_afresh=None) -> Answer:
+        answer = self._post("auth/", otp=code, challenge=challenge, phone_number=phone, start_afresh=start_afresh)
         self.token = answer.said.get("token", self.token)
         return answer
 

@@ -591,6 +591,52 @@ def test_what_nobody_expected_is_server_error_and_is_logged(token_caller, monkey
     assert len(caplog.records) == 1
 
 
+# --- A number that somebody else had ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def idle(settings, alice, bob) -> User:
+    """Alice's account of two years ago, that came by Bob's code."""
+    settings.ACCOUNT_IDLE_DAYS = 365
+    Activation.objects.create(invitee=alice, inviter=bob)
+    User.objects.filter(id=alice.id).update(created_at=F("created_at") - timedelta(days=730))
+    return alice
+
+
+def test_an_account_nobody_used_for_long_asks_whether_it_is_theirs_and_it_is(caller, idle):
+    code = caller.request_code(ALICE)["otp"]
+    asked = caller.verify_code(code)
+    assert (asked.refusal, asked.said) == (("account_idle", 409), {})
+    assert not Session.objects.exists()
+    answer = caller.verify_code(code, start_afresh=False)
+    assert (answer.refusal, answer["phone"], answer["is_new_user"]) == ((None, 200), ALICE, False)
+    assert caller.me()["invite_code"] == idle.invite_code
+    assert caller.verify_code(code, start_afresh=False).code == "invalid_code"
+    assert sign_in(caller, ALICE).refusal == (None, 200), "it is asked once"
+
+
+def test_or_it_was_somebody_elses_and_they_start_afresh(caller, idle, charlie):
+    code = caller.request_code(ALICE)["otp"]
+    assert caller.verify_code(wrong(code)).refusal == ("invalid_code", 400)
+    assert caller.verify_code(code).refusal == ("account_idle", 409)
+    answer = caller.verify_code(code, start_afresh=True)
+    assert (answer.refusal, answer["phone"], answer["is_new_user"]) == ((None, 200), ALICE, True)
+    mine = caller.me()
+    assert mine["invite_code"] != idle.invite_code
+    assert (mine["activated_invite_code"], mine["referrals"]) == (None, [])
+    if caller.has_tokens:  # the page has no form for it
+        assert caller.activate_invite(charlie.invite_code).refusal == ("invite_already_activated", 409)
+    idle.refresh_from_db()
+    assert (idle.phone, idle.is_active, idle.activation.invitee_phone) == (None, False, None)
+
+
+def test_who_says_nothing_is_asked_nothing_while_it_is_off(caller, idle, settings):
+    settings.ACCOUNT_IDLE_DAYS = 0
+    code = caller.request_code(ALICE)["otp"]
+    answer = caller.verify_code(code, start_afresh=True)
+    assert (answer.refusal, answer["is_new_user"]) == ((None, 200), False)
+
+
 # --- Another number ----------------------------------------------------------------------------------------------
 
 NEW = "+79161112233"

@@ -16,24 +16,25 @@ from django.utils.translation import ngettext
 from users import phones, services
 from users.admin import events  # noqa: F401 -- which registers its pages
 from users.admin.look_only import LookOnly
+from users.admin.numbers import ChangesPhone
 from users.models import Activation, Challenge, GuardDecision, Session, User
 
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class Users(UserAdmin):
+class Users(ChangesPhone, UserAdmin):
     list_display = ("masked_phone", "invite_code", "created_at", "is_active", "is_staff")
     list_display_links = ("masked_phone", "invite_code")
     list_filter = ("is_active", "is_staff", "is_test")
     ordering = ("-created_at",)
     search_fields = ("phone", "invite_code")
     filter_horizontal = ()
-    readonly_fields = ("phone", "is_test", "invite_code", "invited_by", "people", "created_at", "last_login")
     fieldsets = (
-        (None, {"fields": ("phone", "is_test", "invite_code", "invited_by", "people", "created_at")}),
+        (None, {"fields": ("phone", "is_test", "set_aside_at", "invite_code", "invited_by", "people", "created_at")}),
         (_("Access"), {"fields": ("is_active", "is_staff", "is_superuser", "password", "last_login")}),
     )
+    readonly_fields = (*fieldsets[0][1]["fields"], "last_login")
     actions = ("switch_off", "switch_on")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -67,7 +68,9 @@ class Users(UserAdmin):
             return super().user_change_password(request, id, form_url)
 
     def render_change_form(self, request: HttpRequest, context: dict, *args, **kwargs) -> HttpResponse:
-        return super().render_change_form(request, context | {"subtitle": _who(context["original"])}, *args, **kwargs)
+        user = context["original"]
+        context |= {"subtitle": _who(user), "may_change_phone": self.may_change_phone(request, user)}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list:
         return [path("find/", self.admin_site.admin_view(self.find), name="users_user_find"), *super().get_urls()]

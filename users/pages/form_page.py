@@ -1,5 +1,7 @@
 """A page with one form, and the one place where a refusal becomes words beside a field."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import View
@@ -24,10 +26,13 @@ class FormPage(View):
         try:
             return self.submit(form.cleaned_data)
         except DomainError as error:
-            form.refuse(error)
-            return self.show(form, status=error.status, headers=error.headers())
+            return self.refuse(form, error)
 
-    def submit(self, given: dict[str, str]) -> HttpResponse:
+    def refuse(self, form: PageForm, error: DomainError) -> HttpResponse:
+        form.refuse(error)
+        return self.show(form, status=error.status, headers=error.headers())
+
+    def submit(self, given: dict[str, Any]) -> HttpResponse:
         raise NotImplementedError
 
     def show(self, form: PageForm, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:

@@ -64,7 +64,13 @@ class VerifyCodeForm(PageForm):
         return named[1] if named else self.cleaned_data["code"]
 
 
-class ResendCodeForm(VerifyCodeForm):
+class SignInForm(VerifyCodeForm):
+    """The second time it holds what the page in between has asked; its two buttons answer."""
+
+    start_afresh = forms.NullBooleanField(required=False)
+
+
+class ResendCodeForm(SignInForm):
     """The page of the code, sent for another one: the field may be empty."""
 
     def __init__(self, *args, **kwargs):

@@ -1,5 +1,7 @@
 """The way in: a phone number, a code, and out again."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -8,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.views import View
 
 from users import callers, services
-from users.errors import ChallengeRequired
+from users.errors import AccountIdle, ChallengeRequired, DomainError
 from users.pages import invitations, sending, visitor
 from users.pages.form_page import FormPage
-from users.pages.forms import ResendCodeForm, SendCodeForm, VerifyCodeForm
+from users.pages.forms import PageForm, ResendCodeForm, SendCodeForm, SignInForm
 
 
 class Start(visitor.SignedOutOnly, FormPage):
@@ -37,7 +39,7 @@ class SendCode(visitor.SignedOutOnly, FormPage):
 
 
 class VerifyCode(visitor.SignedOutOnly, FormPage):
-    form_class = VerifyCodeForm
+    form_class: type[PageForm] = SignInForm
     template_name = "users/verify_code.html"
     steps = {"start": "page_send_code", "verify": "page_verify_code", "resend": "page_resend_code"}
 
@@ -46,11 +48,12 @@ class VerifyCode(visitor.SignedOutOnly, FormPage):
             return redirect("page_send_code")
         return super().get(request)
 
-    def submit(self, given: dict[str, str]) -> HttpResponse:
+    def submit(self, given: dict[str, Any]) -> HttpResponse:
         signed_in = services.verify_code(
             code=given["code"],
             challenge=callers.challenge_of(self.request, None),
             client=callers.client_of(self.request),
+            start_afresh=given["start_afresh"],
         )
         visitor.admit(self.request, signed_in.session)
         came_by_link = invitations.accept_pending(self.request, signed_in.user)
@@ -59,6 +62,13 @@ class VerifyCode(visitor.SignedOutOnly, FormPage):
         response = visitor.onwards(self.request)
         response.delete_cookie(settings.CHALLENGE_COOKIE_NAME)
         return response
+
+    def refuse(self, form: PageForm, error: DomainError) -> HttpResponse:
+        """Whose account it is, a page of its own asks; it keeps the code to come back with."""
+        if not isinstance(error, AccountIdle):
+            return super().refuse(form, error)
+        asked = {"code": form.cleaned_data["code"], "awaited": sending.awaited(self.request), "steps": self.steps}
+        return render(self.request, "users/account_idle.html", asked, status=error.status)
 
     def context(self) -> dict[str, object]:
         return {

@@ -138,6 +138,7 @@ auth = call(
         errors.ChallengeRequired,
         errors.InvalidCode,
         errors.AccountDisabled,
+        errors.AccountIdle,
         errors.TooManyAttempts,
         *EVERYWHERE,
     ),

@@ -35,6 +35,12 @@ class AuthRequest(serializers.Serializer):
     otp = OneTimeCodeField(help_text="The code from the message, 4 to 8 digits.")
     challenge = TextField(required=False, help_text="From `send_otp`. Default: the cookie.")
     phone_number = TextField(required=False, help_text="If sent, it must be the number the code went to.")
+    start_afresh = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="After `account_idle`, with the same code: false, the account is mine; true, a new one.",
+    )
 
 
 class ConfirmRequest(serializers.Serializer):

@@ -46,6 +46,7 @@ class Auth(PublicView):
             challenge=callers.challenge_of(request, given.get("challenge")),
             phone=given.get("phone_number"),
             client=callers.client_of(request),
+            start_afresh=given["start_afresh"],
         )
         return Response(serializers.signed_in(signed_in))
 

@@ -15,7 +15,7 @@ from users.models import User
 from users.services import numbers
 from users.services.arguments import phone_key
 from users.services.sign_in import proven_phone
-from users.webhooks import EndReason, EventType
+from users.webhooks import EndReason, EventType, PhoneReason
 
 RECENT = timedelta(minutes=10)
 
@@ -51,10 +51,15 @@ def change_phone(*, user: User, code: str, challenge: str | None, client: Client
 def set_phone(*, user: User, phone: str) -> User:
     """The same by the operator, with no code: `phone` is in E.164, and all sessions end.
 
-    Tests keep to their own numbers and nobody else gets one. Raises PhoneTaken, Forbidden.
+    An account whose number somebody else has started afresh with gets this one, and may sign in again. Tests keep to
+    their own numbers and nobody else gets one. Raises PhoneTaken, Forbidden, and InvalidToken when the user has just
+    left or changed their number.
     """
     if user.is_test or fixed_codes.code_of(phone):
         raise Forbidden()
+    if user.set_aside_at:
+        _give_back(user, phone)
+        return user
     if phone != user.phone:
         old = user.phone
         _move(user, phone, keep=None)
@@ -73,18 +78,38 @@ def _move(user: User, phone: str, *, keep: uuid.UUID | None) -> None:
     audit.phone_changed(user.id)
 
 
+def _give_back(user: User, phone: str) -> None:
+    try:
+        with limits.locked_phones(phone_key(phone)):
+            _require_free(user, phone)
+            set_aside = User.objects.filter(id=user.id, phone=None, set_aside_at__isnull=False)
+            if not set_aside.update(phone=phone, is_active=True, set_aside_at=None):
+                raise InvalidToken()
+            events.record(EventType.USER_PHONE_CHANGED, {"user_id": user.id, "reason": PhoneReason.GIVEN_BACK})
+    except IntegrityError:
+        raise PhoneTaken() from None
+    user.refresh_from_db(fields=["phone", "is_active", "set_aside_at"])
+    audit.phone_changed(user.id)
+
+
 def _write(user: User, phone: str, keep: uuid.UUID | None) -> None:
-    if not User.objects.select_for_update().filter(id=user.id, phone=user.phone, is_active=True).exists():
+    present = User.objects.select_for_update().filter(id=user.id, phone=user.phone)
+    if not (present.filter(is_active=True) if keep else present).exists():  # an operator may change anybody's
         raise InvalidToken()
-    holder = User.objects.filter(phone=phone).first()
-    if holder and (user.is_test or not holder.is_test):
-        raise PhoneTaken()
-    if holder:  # a test, whose number it was until it became an ordinary one
-        numbers.set_aside(holder, phone_key(phone))
+    _require_free(user, phone)
     numbers.release(user, phone_key(user.phone))
     User.objects.filter(id=user.id).update(phone=phone)
     tokens.end_sessions(user.sessions.exclude(id=keep), reason=EndReason.PHONE_CHANGED)
     events.record(EventType.USER_PHONE_CHANGED, {"user_id": user.id})
+
+
+def _require_free(user: User, phone: str) -> None:
+    """A test gives way to somebody real: until it became an ordinary one, the number was theirs. Raises PhoneTaken."""
+    holder = User.objects.filter(phone=phone).first()
+    if holder and (user.is_test or not holder.is_test):
+        raise PhoneTaken()
+    if holder:
+        numbers.set_aside(holder, phone_key(phone))
 
 
 def _tell(user: User, phone: str) -> None:

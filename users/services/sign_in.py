@@ -8,9 +8,9 @@ from django.conf import settings
 
 from users import audit, codes, events, limits, phones, sms, tokens
 from users.clients import Client
-from users.errors import AccountDisabled, ChallengeRequired, DomainError, Forbidden, InvalidCode
+from users.errors import AccountDisabled, AccountIdle, ChallengeRequired, DomainError, Forbidden, InvalidCode
 from users.models import Challenge, Session, User
-from users.services import numbers, sign_in_query
+from users.services import idleness, numbers, sign_in_query
 from users.services.arguments import parse_id, phone_key, read_phone
 from users.services.fixed_numbers import fixed_code_of
 from users.webhooks import EventType
@@ -58,6 +58,7 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
         attempt=0 if settings.DEMO else admission.in_vain,
         region=recipient.region,
         is_kept=True,
+        must_be_ours=admission.told_digits is None,
     )
     try:
         delivered = sms.send(message)
@@ -73,12 +74,20 @@ def request_code(*, phone: str, client: Client, challenge: str | None = None) ->
     return _sent_code(sent, code, resend_in=settings.OTP_RESEND_COOLDOWN)
 
 
-def verify_code(*, code: str, challenge: str | None, client: Client, phone: str | None = None) -> SignIn:
+def verify_code(
+    *, code: str, challenge: str | None, client: Client, phone: str | None = None, start_afresh: bool | None = None
+) -> SignIn:
     """Sign in with a code, and register whoever comes for the first time.
 
-    The try is counted by what compares it. Raises InvalidInput, InvalidPhone, RegionNotAllowed, PhoneNotMobile,
-    ChallengeRequired, InvalidCode, TooManyAttempts, AccountDisabled.
+    The try is counted by what compares it. Where nobody has used the account for long, who names the right code is
+    asked whether it is theirs (AccountIdle), and names it again with `start_afresh`: with False they sign in, with True
+    the account loses the number and they are somebody new. Where nothing is asked, it changes nothing. Raises
+    InvalidInput, InvalidPhone, RegionNotAllowed, PhoneNotMobile, ChallengeRequired, InvalidCode, TooManyAttempts,
+    AccountDisabled, AccountIdle.
     """
+    if start_afresh and idleness.is_asked_about():
+        return _start_afresh(code, challenge, client, phone)
+    asks = start_afresh is None and idleness.is_asked_about()
     claimed = read_phone(phone) if phone else None
     new_user, new_session = User.objects.new(""), tokens.new_session(client)
     row = _try(
@@ -94,11 +103,33 @@ def verify_code(*, code: str, challenge: str | None, client: Client, phone: str 
         salt=new_session.salt,
         user_agent=new_session.user_agent,
         expires_at=new_session.expires_at,
+        **({"unless": idleness.OF_CHALLENGE, "idle_days": settings.ACCOUNT_IDLE_DAYS} if asks else {}),
     )
     tried, is_new, user, session = sign_in_query.entered_of(row)
+    if asks and tried and tried.asked_at:
+        audit.owner_asked(tried.phone, client.address)
+        raise AccountIdle()
     tried = _require_right(tried, claimed, client.address)
     if user is None:
         user, is_new, session = _enter_step_by_step(tried, client)
+    return _signed_in(user, session, client, is_new)
+
+
+def _start_afresh(code: str, challenge: str | None, client: Client, phone: str | None) -> SignIn:
+    claimed = read_phone(phone) if phone else None
+    row = _try(
+        code,
+        challenge,
+        claimed=claimed.e164 if claimed else None,
+        address=client.address,
+        then=sign_in_query.SPEND,
+    )
+    tried = _require_right(sign_in_query.tried_of(row), claimed, client.address)
+    user, is_new, session = _enter_step_by_step(tried, client, starts_afresh=True)
+    return _signed_in(user, session, client, is_new)
+
+
+def _signed_in(user: User, session: Session | None, client: Client, is_new: bool) -> SignIn:
     if session is None:
         raise AccountDisabled()
     session.user, user.session = user, session
@@ -154,15 +185,19 @@ def _sent_code(sent: Challenge, code: str, *, resend_in: int) -> SentCode:
     )
 
 
-def _enter_step_by_step(tried: Challenge, client: Client) -> tuple[User, bool, Session | None]:
-    """After two registrations of the number, or of an invite code, have collided, or a test and somebody real have.
+def _enter_step_by_step(
+    tried: Challenge, client: Client, *, starts_afresh: bool = False
+) -> tuple[User, bool, Session | None]:
+    """After two registrations of the number, or of an invite code, have collided, or a test and somebody real have; or
+    to start afresh.
 
-    Whose number it is decides: a test gives way to them, and a fixed code does not open what is theirs. Raises
+    Whose number it is decides: a test gives way to them, and a fixed code does not open what is theirs. An account
+    gives way to whoever starts afresh while it is idle: no more when somebody else has just signed in to it. Raises
     InvalidCode.
     """
     with limits.locked_phones(tried.phone_key):
         holder = User.objects.select_for_update().filter(phone=tried.phone).first()
-        if holder and holder.is_test and not tried.is_test:
+        if holder and _gives_way(holder, tried, starts_afresh):
             numbers.set_aside(holder, tried.phone_key)
         user, is_new = User.objects.get_or_register(tried.phone, is_test=tried.is_test)
         if user.is_test != tried.is_test:
@@ -175,6 +210,12 @@ def _enter_step_by_step(tried: Challenge, client: Client) -> tuple[User, bool, S
             told = {"user_id": user.id, "session_id": session.id, "is_new_user": is_new}
             events.record(EventType.USER_SIGNED_IN, told | test)
     return user, is_new, session
+
+
+def _gives_way(holder: User, tried: Challenge, starts_afresh: bool) -> bool:
+    if holder.is_test:
+        return not tried.is_test
+    return starts_afresh and idleness.is_idle(holder)
 
 
 def _challenge_for(phone: phones.Phone, client: Client) -> Challenge:

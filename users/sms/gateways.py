@@ -133,11 +133,12 @@ def _said(content: bytes, message: AnyMessage) -> dict:
 
 
 def _code(said: dict, message: AnyMessage) -> str | None:
-    """A phone that is guessed at gets long codes, and of ours: a caller's number is no secret source."""
+    """A phone that is guessed at gets long codes, and of ours: a caller's number is no secret source. So does everybody
+    while strangers' codes are longer, or a call would tell who is at home."""
     code = _field(said, "code", f"[0-9]{{{message.digits}}}")
     if code in (None, message.code):
         return None
-    if message.digits > settings.OTP_DIGITS:
+    if message.must_be_ours or message.digits > settings.OTP_DIGITS:
         raise ValueError("no code that could stand for ours")
     return code
 

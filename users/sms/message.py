@@ -16,7 +16,7 @@ class Message:
     """`attempt` is 0 for the first code and one more for each resend. `ttl` in seconds; `host` is the request's own.
 
     `region` is the phone's, where it is known already. `is_kept` says that whoever sends this keeps a demo's copy for
-    the inbox themselves, with what else they write.
+    the inbox themselves, with what else they write. `must_be_ours`: no provider may choose another code.
     """
 
     phone: str = field(repr=False)
@@ -28,6 +28,7 @@ class Message:
     ttl: int = field(default_factory=lambda: settings.OTP_TTL)
     region: str | None = None
     is_kept: bool = False
+    must_be_ours: bool = False
 
     @property
     def digits(self) -> int:

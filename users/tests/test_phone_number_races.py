@@ -107,3 +107,42 @@ def test_of_a_change_and_leaving_one_happens(round_):
     assert Session.objects.filter(user=alice, ended_at=None).count() == (0 if left else 1)
     assert not Challenge.objects.filter(phone=ALICE).exists()
     assert not User.objects.filter(phone=ALICE).exists()
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_the_operator_and_first_sign_ins_with_that_number_make_one_owner(round_):
+    alice, codes = somebody(ALICE), [code_to(NEW) for _ in range(3)]
+    callers = [again(alice) for _ in range(MANY)]
+
+    def act(number: int):
+        if number % 4:
+            return services.verify_code(client=BROWSER, **codes[number % 4 - 1])
+        return services.set_phone(user=callers[number], phone=NEW)
+
+    found = kinds(at_once(MANY, act))
+    owner = User.objects.get(phone=NEW)
+    changed = owner.id == alice.id
+    assert found.pop("SignIn") == 3
+    assert found.pop("User" if changed else "PhoneTaken") == (1 if changed else MANY // 4)
+    assert found.pop("InvalidCode") == MANY * 3 // 4 - 3
+    assert found == ({"InvalidToken": MANY // 4 - 1} if changed else {})
+    assert User.objects.count() == (1 if changed else 2)
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_of_the_operators_change_and_the_owners_one_happens(round_):
+    alice, mine = somebody(ALICE), code_to(NEW)
+    callers = [again(alice) for _ in range(MANY)]
+    by_operator = "+79161112244"
+
+    def act(number: int):
+        if number % 2:
+            return services.change_phone(user=callers[number], client=BROWSER, **mine)
+        return services.set_phone(user=callers[number], phone=by_operator)
+
+    found = kinds(at_once(MANY, act))
+    phone = User.objects.get(id=alice.id).phone
+    assert phone in {NEW, by_operator}
+    assert found.pop("User") == 1
+    assert set(found) <= {"InvalidCode", "InvalidToken"}
+    assert Session.objects.filter(user=alice, ended_at=None).count() == (1 if phone == NEW else 0)

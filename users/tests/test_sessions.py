@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from tests.support.people import at_once
 from users import errors, services, tokens
 from users.models import Session
+from users.webhooks import EndReason
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +104,18 @@ def test_of_24_who_end_a_session_one_does(me, browser, round_):
     [other] = open_more(me, browser, 1)
     results = at_once(24, lambda number: services.end_session(user=me, session_id=str(other.id)))
     assert sorted(type(result).__name__ for result in results) == ["NoneType"] + ["NotFound"] * 23
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("round_", range(5))
+def test_many_who_end_the_same_sessions_do_not_wait_in_a_circle(me, browser, round_):
+    """Whatever order each of them finds them in."""
+    open_more(me, browser, 40)
+    orders = ["created_at", "-created_at", "salt", "-salt"]
+    results = at_once(
+        12,
+        lambda number: tokens.end_sessions(
+            Session.objects.filter(user=me).order_by(orders[number % 4]), reason=EndReason.ENDED_BY_OPERATOR
+        ),
+    )
+    assert sum(results) == 41

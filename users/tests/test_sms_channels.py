@@ -2,14 +2,18 @@
 
 import json
 import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.test import Client as Page
 
 from tests.support.gateways import gateway_stand_in
-from tests.support.people import ALICE, wrong
+from tests.support.people import ALICE, BOB, wrong
 from users import errors, services
 from users.models import Challenge
+from users.rates import parse
 from users.tests.test_pages import text_of
 from users.tests.test_sms_hook import SECRET
 
@@ -42,6 +46,27 @@ def test_the_code_a_provider_chose_signs_in_and_ours_does_not(hook, browser):
     with pytest.raises(errors.InvalidCode):
         services.verify_code(code=posted(hook)["code"], challenge=sent.challenge, client=browser)
     assert services.verify_code(code="7788", challenge=sent.challenge, client=browser).user.phone == ALICE
+
+
+def test_while_strangers_codes_are_longer_a_call_does_not_tell_who_is_at_home(hook, browser, settings):
+    """At home the code has four digits, which a provider may choose otherwise; elsewhere six, which it may not."""
+    stranger = replace(browser, address="198.51.100.7")
+    calls_with(hook, "7788")
+    sent = services.request_code(phone=ALICE, client=browser)
+    services.verify_code(code="7788", challenge=sent.challenge, client=browser)
+    settings.OTP_FAILURES_GLOBAL = parse("1/d")
+    sent = services.request_code(phone=BOB, client=stranger)
+    with pytest.raises(errors.InvalidCode):
+        services.verify_code(code="7789", challenge=sent.challenge, client=stranger)
+    outcomes = []
+    for client, code in ((browser, "7788"), (stranger, "778899")):
+        calls_with(hook, code)
+        with pytest.raises(errors.SMSNotSent) as refused:
+            services.request_code(phone=ALICE, client=client)
+        outcomes.append((posted(hook)["digits"], refused.value.body()))
+        Challenge.objects.update(created_at=F("created_at") - timedelta(seconds=3))
+    assert [digits for digits, _ in outcomes] == [4, 6]
+    assert outcomes[0][1] == outcomes[1][1]
 
 
 def test_a_flash_call_signs_in_by_rest(hook, api):

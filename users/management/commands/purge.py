@@ -1,8 +1,9 @@
 from datetime import timedelta
 
 from django.core.management import BaseCommand, call_command
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db import transaction
+from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models.functions import Greatest, Now
 
 from users import limits
 from users.models import (
@@ -14,11 +15,13 @@ from users.models import (
     InviteFailure,
     InviteOpening,
     Session,
+    User,
 )
 
 MONTH, YEAR = timedelta(days=30), timedelta(days=365)
 DOORS = (*limits.VISITS, *limits.ADMINS, *limits.SERVICES)
 BATCH = 10_000  # rows a statement, so that no lock lasts
+SESSIONS = 1000  # of these, whose users are locked meanwhile
 
 
 class Command(BaseCommand):
@@ -45,7 +48,19 @@ class Command(BaseCommand):
         call_command("clearsessions")
 
     def delete(self, rows) -> int:
-        deleted = 0
-        while batch := rows.model.objects.filter(id__in=rows.values("id")[:BATCH]).delete()[0]:
-            deleted += batch
+        deleted, batch = 0, SESSIONS if rows.model is Session else BATCH
+        while ids := list(rows.values_list("pk", flat=True)[:batch]):
+            chosen = rows.model.objects.filter(pk__in=ids)
+            with transaction.atomic():
+                if rows.model is Session:
+                    remember_when_seen(chosen)
+                deleted += chosen.delete()[0]
         return deleted
+
+
+def remember_when_seen(sessions) -> None:
+    """On their users: ACCOUNT_IDLE_DAYS asks who was here when. Locked in the order of their ids, as everywhere."""
+    users = User.objects.filter(sessions__in=sessions).distinct()
+    list(User.objects.select_for_update(no_key=True).filter(pk__in=users.values("pk")).order_by("pk").values("pk"))
+    newest = sessions.filter(user=OuterRef("pk")).order_by().values("user").annotate(at=Max("seen_at")).values("at")
+    User.objects.filter(pk__in=users.values("pk")).update(seen_at=Greatest("seen_at", Subquery(newest)))
