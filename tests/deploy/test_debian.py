@@ -1,5 +1,7 @@
 """A plain Debian server with two instances, for real: addresses, limits, races, restarts and a kill under load."""
 
+import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -7,11 +9,13 @@ import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import psycopg2
 import pytest
 import requests
 
+from project import env
 from tests import needs
 from tests.deploy import debian
 from tests.deploy.debian import DEPLOY, HOST, code_of
@@ -50,12 +54,26 @@ def crowd(site, count):
 
 def test_systemd_accepts_the_units(tmp_path):
     analyze = needs.program("systemd-analyze", "apt install systemd")
-    for kind in ("socket", "service"):
-        unit = (DEPLOY / f"zovi@.{kind}").read_text().replace("/srv/zovi/.venv/bin/python", sys.executable)
-        (tmp_path / f"zovi@8001.{kind}").write_text(unit)
-    units = [str(tmp_path / f"zovi@8001.{kind}") for kind in ("socket", "service")]
+    units = []
+    for name in ("zovi@.socket", "zovi@.service", "zovi-purge.service", "zovi-purge.timer"):
+        unit = (DEPLOY / name).read_text().replace("/srv/zovi/.venv/bin/python", sys.executable)
+        units.append(str(tmp_path / name.replace("@", "@8001")))
+        Path(units[-1]).write_text(unit)
     done = subprocess.run([analyze, "verify", "--man=no", *units], capture_output=True, text=True, check=False)
     assert [line for line in done.stderr.splitlines() if "zovi" in line] == []
+
+
+def test_timer_and_cron_purge_by_the_same_command(site):
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.read(DEPLOY / "zovi-purge.service")
+    [cron] = re.findall(r"(?m)^30 3 \* \* \* zovi (.*)$", (env.ROOT / "docs" / "operations.md").read_text())
+    by_timer = f"{unit['Service']['Environment']} {unit['Service']['ExecStart']}"
+    places = {"/srv/zovi/.venv/bin/python": sys.executable, ".venv/bin/python": sys.executable, "/srv/zovi": "."}
+    configuration = {"PATH": os.environ["PATH"]} | site.configuration(site.database_url)
+    for command in (by_timer, cron):
+        command = re.sub("|".join(map(re.escape, places)), lambda place: places[place[0]], command)
+        done = subprocess.run(["sh", "-c", command], env=configuration, cwd=env.ROOT, check=True, capture_output=True)
+        assert done.stderr == b""
 
 
 def test_plain_http_is_sent_to_tls(site):

@@ -2,12 +2,13 @@
 
 import secrets
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, transaction
 from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -60,10 +61,12 @@ def end_sessions(sessions: QuerySet[Session], *, reason: EndReason) -> int:
 def note_seen(session: Session) -> None:
     """Their client has come again. Written down when the last time is ten minutes ago, so hardly any request writes.
 
-    An app is seen when it refreshes its tokens: for it this is not asked.
+    An app is seen when it refreshes its tokens: for it this is not asked. Where nothing can be written, they
+    come unseen.
     """
     if timezone.now() - session.seen_at > SEEN_EVERY:
-        Session.objects.filter(id=session.id, seen_at__lt=Now() - SEEN_EVERY).update(seen_at=Now())
+        with suppress(OperationalError):
+            Session.objects.filter(id=session.id, seen_at__lt=Now() - SEEN_EVERY).update(seen_at=Now())
 
 
 def resume(session_id: str) -> User | None:
