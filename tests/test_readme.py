@@ -1,8 +1,12 @@
 """The calls of README and docs, run word for word against the running server; their answers must be the real ones."""
 
 import json
+import os
 import re
+import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import requests
@@ -10,7 +14,7 @@ from PIL import Image
 
 from project import env
 from tests import needs
-from tests.support.servers import Zovi
+from tests.support.servers import Zovi, ours, wait_until
 
 README = (env.ROOT / "README.md").read_text()
 GRAPHQL, CLIENTS = ((env.ROOT / "docs" / name).read_text() for name in ("graphql.md", "clients.md"))
@@ -109,6 +113,22 @@ def test_a_token_is_checked_elsewhere_as_the_documents_say(zovi, tmp_path):
         script.unlink()
     me = requests.get(f"{zovi.base}/api/users/me/", headers={"Authorization": f"Bearer {token}"}, timeout=120)
     assert names["user_id"] == said == me.json()["id"]
+
+
+def test_the_habitual_way_works_in_its_own_words(tmp_path):
+    [lines] = re.findall(r"```\n(pip .*?)```", README, re.DOTALL)
+    install, migrate, run = lines.splitlines()
+    zovi = Zovi(tmp_path)
+    zovi.environment["PATH"] = f"{Path(sys.executable).parent}:{zovi.environment['PATH']}"
+    for line in (install, migrate):
+        subprocess.run(line.split(), cwd=env.ROOT, env=zovi.environment, check=True, capture_output=True)
+    zovi.command = run.split()
+    zovi.start()
+    zovi.sign_in()
+    os.killpg(zovi.process.pid, signal.SIGINT)  # Ctrl-C reaches the reloader and what it has started
+    zovi.process.wait(timeout=300)
+    zovi.log.close()
+    wait_until(lambda: not ours(tmp_path))
 
 
 def test_the_first_screen_says_what_it_is_and_holds_both_commands():

@@ -59,6 +59,7 @@ class Zovi:
     def __init__(self, folder: Path, root: Path = env.ROOT, **configuration):
         self.folder = folder
         self.root = root
+        self.command = [sys.executable, "manage.py", "serve", "--prepare"]
         self.base = f"http://127.0.0.1:{free_port()}"
         self.environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         self.environment |= {"LOCAL_DIR": str(folder), "PORT": self.base.rpartition(":")[2], "WEB_CONCURRENCY": "2"}
@@ -67,7 +68,7 @@ class Zovi:
     def start(self) -> None:
         self.log = open(self.folder / "server.log", "ab")  # noqa: SIM115 -- closed in `stop`
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve", "--prepare"],
+            self.command,
             env=self.environment,
             cwd=self.root,
             stdout=self.log,
