@@ -14,6 +14,9 @@ except ModuleNotFoundError as error:
     )
 
 
+TABLES_OF_ANOTHER_VERSION = {"42P01", "42703"}  # PostgreSQL's undefined_table and undefined_column
+
+
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     if not env.text("DEMO") and not env.text("SMS_URL"):
@@ -25,8 +28,15 @@ def main() -> None:
             localdb.hold()
 
     from django.core.management import execute_from_command_line
+    from django.db import ProgrammingError
+    from psycopg2 import ProgrammingError as Psycopg2Error  # COPY raises its own
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except (ProgrammingError, Psycopg2Error) as error:
+        if getattr(error.__cause__ or error, "pgcode", None) not in TABLES_OF_ANOTHER_VERSION:
+            raise
+        sys.exit('zovi: the tables are not up to date: `make manage ARGS="migrate"`, as `make run` does, makes them so')
 
 
 if __name__ == "__main__":

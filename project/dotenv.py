@@ -17,7 +17,7 @@ ASSIGNMENT = re.compile(
     re.VERBOSE | re.ASCII,
 )
 ESCAPE = re.compile(r"\\([\"\\n$])")
-FOR_A_SHELL = re.compile(r"\$[{(]|`|\\$")  # it would put something else there, or go on with the next line
+FOR_A_SHELL = re.compile(r"\$[{($\w]|`|\\$")  # it would put something else there, or go on with the next line
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What libraries and docker compose look for; any other name that no setting has is a slip.
 FOR_OTHERS = re.compile(r"PG[A-Z]+|COMPOSE_[A-Z_]+|SITE|TZ|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)")

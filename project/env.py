@@ -169,15 +169,25 @@ def origins(name: str) -> list[str]:
     given = words(name, [])
     for origin in given:
         parts = urlsplit(origin)
-        if origin != "*" and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path):
+        is_origin = parts.scheme in {"http", "https"} and parts.netloc and not parts.path and _has_port(origin)
+        if origin != "*" and not is_origin:
             refuse(f"{name} must hold origins such as https://app.example.com")
     return given
+
+
+def _has_port(url: str) -> bool:
+    """One that there can be, or none."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def origin(name: str) -> str:
     """One web origin, `https://zovi.example`, or nothing. A slash at its end is forgiven."""
     given = text(name).removesuffix("/")
-    if given and not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", given):
+    is_origin = re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", given) and _has_port(given)
+    if given and not is_origin:
         refuse(f"{name} must be an address without a path, such as https://zovi.example")
     return given
 

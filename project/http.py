@@ -97,7 +97,8 @@ def _take_undeclared(request: HttpRequest) -> None:
 
 def refuse_foreign_form(request: HttpRequest) -> None:
     """Any page can make its visitors post a form here, each from an address of their own; JSON it cannot, without
-    CORS. Raises Forbidden unless the form comes from our own pages, an allowed origin, or from no browser at all."""
+    CORS. Pages of other subdomains are no less foreign. Raises Forbidden unless the form comes from our own pages, an
+    allowed origin, or from no browser at all."""
     if request.content_type in _FORMS and _is_foreign(request):
         raise Forbidden()
 
@@ -106,7 +107,7 @@ def _is_foreign(request: HttpRequest) -> bool:
     site, origin = request.META.get("HTTP_SEC_FETCH_SITE"), request.META.get("HTTP_ORIGIN")
     if site in {"same-origin", "none"}:
         return False
-    return not _is_allowed(request, origin) if origin else site == "cross-site"
+    return not _is_allowed(request, origin) if origin else site in {"cross-site", "same-site"}
 
 
 def _is_allowed(request: HttpRequest, origin: str) -> bool:

@@ -1,6 +1,7 @@
 """Who is calling: the one place that reads a client's address. Pure."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,9 @@ class Client:
         return _around(address, IPV4_NETWORK_BITS if address.version == 4 else IPV6_SITE_BITS)
 
 
+_FORWARDED = re.compile(r"^for=|;.*$", re.IGNORECASE)
+
+
 def identify(meta: Mapping[str, str], *, host: str, trusted_proxies: int) -> Client:
     """From a WSGI environment.
 
@@ -46,7 +50,9 @@ def identify(meta: Mapping[str, str], *, host: str, trusted_proxies: int) -> Cli
 
 
 def _parse(written: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """With or without port, brackets and zone: `192.0.2.1:5678`, `[2001:db8::1]:443`, `fe80::1%eth0`."""
+    """With or without port, brackets, zone and quotes, or as RFC 7239 has it: `192.0.2.1:5678`, `"[2001:db8::1]:443"`,
+    `fe80::1%eth0`, `for=192.0.2.1`."""
+    written = _FORWARDED.sub("", written).strip('"')
     if written.startswith("["):
         written = written[1:].partition("]")[0]
     elif written.count(":") == 1:

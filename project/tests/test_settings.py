@@ -91,6 +91,8 @@ def test_a_safe_configuration_starts(configuration):
         (DEMO | {"CORS_ALLOWED_ORIGINS": "app.example"}, "CORS_ALLOWED_ORIGINS must hold origins"),
         (DEMO | {"CSRF_TRUSTED_ORIGINS": "https://app.example/path"}, "CSRF_TRUSTED_ORIGINS must hold origins"),
         (DEMO | {"SITE_URL": "books.example"}, "SITE_URL must be an address"),
+        (DEMO | {"SITE_URL": "https://books.example:65536"}, "SITE_URL must be an address"),
+        (DEMO | {"CORS_ALLOWED_ORIGINS": "https://app.example:70000"}, "CORS_ALLOWED_ORIGINS must hold origins"),
         (DEMO | {"SITE_URL": "https://books.example/path"}, "SITE_URL must be an address without a path"),
         (REAL | {"SITE_URL": "http://books.example"}, "SITE_URL must be https outside a demo"),
         (DEMO | {"BRAND_DIR": "no/such/folder"}, "BRAND_DIR: there is no such folder"),

@@ -189,6 +189,11 @@ def test_the_commands_of_the_documents_work_as_they_are_written(clone):
     documents = [*env.ROOT.glob("*.md"), *env.ROOT.glob("docs/*.md")]
     written = {line for path in documents for line in re.findall(r'make manage ARGS="[^"]+"', path.read_text())}
     assert 'make manage ARGS="createsuperuser"' in written
+    too_early = clone.run('make manage ARGS="export_users"')
+    assert [line for line in too_early.stderr.splitlines() if line.startswith("zovi: ")] == [
+        'zovi: the tables are not up to date: `make manage ARGS="migrate"`, as `make run` does, makes them so'
+    ]
+    assert "Traceback" not in too_early.stderr
     clone.run('make manage ARGS="migrate"')  # as `make run` does, after which people type the rest
     for line in sorted(written - {'make manage ARGS="…"'}):
         done = clone.run(line)

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import phonenumbers
 from django.conf import settings
@@ -124,12 +124,22 @@ def _reaches(route: Route, phone: str) -> bool:
     plugin = gateways.apprise_plugin(route.url, phone)
     if plugin is None:
         return False
-    return phone.removeprefix("+") in (unquote(plugin.url()) if is_titled else str(_recipients(plugin)))
+    return any(phone.removeprefix("+") in place for place in (_sent_by if is_titled else _recipients)(plugin))
 
 
-def _recipients(plugin) -> list:
-    """What apprise's plugins call `targets`, `phone` or `target_phones`, without those they found invalid."""
-    return [value for name, value in vars(plugin).items() if isinstance(value, list | tuple) and "invalid" not in name]
+def _sent_by(plugin) -> list[str]:
+    """Where a gateway of one's own may look for the recipient: in the path, or as the value of a field or header."""
+    parts = urlsplit(plugin.url())
+    return [unquote(parts.path), *(value for _name, value in parse_qsl(parts.query))]
+
+
+def _recipients(plugin) -> list[str]:
+    """What apprise's plugins call `targets`, `phone` or `target_phones`, without those they found invalid. None where
+    a plugin has no recipients that are phones: Slack would take a number for the name of a channel."""
+    if not any(token.startswith(("target_phone", "target_sms")) for token in plugin.template_tokens):
+        return []
+    kept = {name: value for name, value in vars(plugin).items() if "invalid" not in name}
+    return [str(value) for value in kept.values() if isinstance(value, list | tuple)]
 
 
 def _example(region: str) -> str:

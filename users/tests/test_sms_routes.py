@@ -150,6 +150,9 @@ def test_a_way_to_the_recipient_starts(settings, url):
         ("seven://apikey0123456789/?from={phone}", "names no gateway"),
         ("freemobile://user@password/{phone}", "names no gateway"),  # always to its owner
         ("json://gateway.example/sms?to={phone}", "names no gateway"),  # apprise drops what it does not know
+        ("json://gateway.example/sms?{phone}", "names no gateway"),  # as the name of a header, with nothing in it
+        ("json://{phone}@gateway.example/sms", "names no gateway"),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/{phone}", "names no gateway"),  # a channel of this name
         ("json://gateway.example/sms#{phone}", "names no gateway"),
         ("mailto://user:password@gmail.com?to=x{phone}@gateway.example", "names no gateway"),  # nothing bounds it
         ("whapi://token/12{phone}12345", "names no gateway"),  # kept, but as no number it could call
