@@ -333,6 +333,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True},
     "PREPROCESSING_HOOKS": ["users.rest.openapi.add_plain_views"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "users.rest.openapi.add_summaries",
+    ],
     "SORT_OPERATIONS": False,  # as in urls.py: in the order they are used
 }
 GRAPHENE = {"SCHEMA": "schema.documents.schema", "SCHEMA_OUTPUT": "schema/schema.graphql"}

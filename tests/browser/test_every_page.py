@@ -132,9 +132,26 @@ def test_axe_finds_nothing(live_server, chromium, axe, scheme, size):
         problems = [(rule["id"], node["html"]) for rule in result["violations"] for node in rule["nodes"]]
         found |= {name: problems} if problems else {}
         zovi.picture(page, f"{name}-{size['width']}-{scheme}")
+        lower = [box.bounding_box() for box in page.locator("form.again .second, form.again .act").all()]
+        if name.startswith("delete"):
+            assert [lower[1]["y"] - lower[0]["y"] - lower[0]["height"] >= 8] == [True], name
     context.close()
     assert found == {}
     assert states > 20
+
+
+@pytest.mark.parametrize(("language", "thousand"), [("en", "1,000"), ("ru", "1\xa0000")])
+def test_the_form_for_a_code_is_on_a_phones_first_screen_whoever_came(live_server, chromium, language, thousand):
+    context = chromium.new_context(viewport=zovi.PHONE, locale=language)
+    page = context.new_page()
+    zovi.sign_in(page, live_server.url, ALICE)
+    zovi.people_came_to(User.objects.get(phone=ALICE), 1000)
+    page.goto(f"{live_server.url}/profile/")
+    assert page.text_content(".count") == thousand
+    zovi.picture(page, f"profile-thousand-390-{language}")
+    form = page.locator("form:has(#id_invite_code)").bounding_box()
+    context.close()
+    assert form["y"] + form["height"] <= zovi.PHONE["height"]
 
 
 @pytest.mark.parametrize(

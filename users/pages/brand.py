@@ -53,8 +53,8 @@ SHOWN = Shown()
 
 
 def context(request: HttpRequest) -> dict[str, object]:
-    """A context processor: templates of every door name the product by it."""
-    return {"brand": SHOWN}
+    """A context processor: templates of every door name the product by it, and know what is for a demo alone."""
+    return {"brand": SHOWN, "is_demo": settings.DEMO}
 
 
 @require_safe

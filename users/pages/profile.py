@@ -34,7 +34,8 @@ class Profile(visitor.SignedInOnly, FormPage):
         cursor = self.request.GET.get("cursor")
         return {
             "profile": profile,
-            "may_activate": services.may_activate(user=user),
+            "inviter": profile.activated_invite_code and services.inviter_phone(user=user),
+            "may_activate": not profile.activated_invite_code and services.may_activate(user=user),
             "link": link,
             "qr": pictures.qr(link),
             "arrivals": pictures.bars(services.arrivals(user=user)),

@@ -127,6 +127,12 @@ def may_activate(*, user: User) -> bool:
     return not (Activation.objects.filter(invitee=user).exists() or _is_invited_number(user.phone))
 
 
+def inviter_phone(*, user: User) -> str | None:
+    """The masked number of whoever invited the user; None when nobody did, or they have left."""
+    phone = User.objects.filter(referrals__invitee=user).values_list("phone", flat=True).first()
+    return phones.mask(phone) if phone else None
+
+
 def _is_invited_number(phone: str) -> bool:
     """Once for ever holds for a number, even if its owner gives it up and another account has it."""
     return InvitedNumber.objects.filter(phone_key=phone_key(phone)).exists()

@@ -2,6 +2,7 @@
 
 import phonenumbers
 from django import template
+from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -29,6 +30,12 @@ def phone(e164: str) -> str:
     if not e164.startswith("+"):
         return _("somebody who has left")
     return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """`1000` → `1,000`, in Russian `1 000`."""
+    return formats.number_format(number, force_grouping=True)
 
 
 @register.filter

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import F
 from django.test import Client
+from django.utils import timezone
 
 from project.sessions import SessionStore
 from tests.support.people import ALICE, BOB, wrong
@@ -474,6 +475,36 @@ def test_the_profile_shows_who_came_with_full_numbers(page, sms_outbox, bob):
     assert "1 person in 30 days" in words
 
 
+def test_where_nobody_came_lately_no_plot_is_drawn(page, sms_outbox, bob):
+    sign_in(page, sms_outbox)
+    Activation.objects.create(inviter=User.objects.get(phone=ALICE), invitee=bob)
+    assert '<figure class="arrivals">\n    <svg' in page.get("/profile/").content.decode()
+    Activation.objects.update(created_at=timezone.now() - timedelta(days=40))
+    profile = page.get("/profile/")
+    assert "Nobody in the last 30 days." in text_of(profile)
+    assert "<rect" not in profile.content.decode()
+
+
+@pytest.mark.parametrize(("language", "thousand"), [("en", "1,000"), ("ru", "1\xa0000")])
+def test_numbers_are_grouped_as_the_language_has_it(page, sms_outbox, bob, language, thousand):
+    sign_in(page, sms_outbox)
+    alice = User.objects.filter(phone=ALICE)
+    Activation.objects.create(inviter=alice.get(), invitee=bob)
+    alice.update(referrals_count=1000, invite_opened=1000)
+    html = page.get("/profile/", headers={"Accept-Language": language}).content.decode()
+    assert f'<p class="count">{thousand}</p>' in html
+    assert html.count(thousand) == 2
+
+
+def test_an_inviter_who_has_left_is_not_named(page, sms_outbox, bob, browser):
+    sign_in(page, sms_outbox)
+    page.post("/profile/", {"invite_code": bob.invite_code})
+    page.get("/profile/")  # the notice names them still
+    sent = services.request_code(phone=BOB, client=browser)
+    services.delete_account(user=bob, code=sent.otp, challenge=sent.challenge)
+    assert f"Who invited you {bob.invite_code} somebody who has left" in text_of(page.get("/profile/"))
+
+
 def test_those_who_came_are_shown_twenty_a_page(page, sms_outbox):
     sign_in(page, sms_outbox)
     alice = User.objects.get()
@@ -499,7 +530,7 @@ def test_an_invite_code_is_activated_on_the_profile(page, sms_outbox, bob):
     assert page.post("/profile/", {"invite_code": code}).status_code == 302
     words = text_of(page.get("/profile/"))
     assert "Done. +7 913 ***-**-12 invited you." in words
-    assert f"You came by this code: {bob.invite_code}" in words
+    assert f"Who invited you {bob.invite_code} +7 913 ***-**-12" in words
     assert Activation.objects.get().inviter == bob
 
 
@@ -701,6 +732,13 @@ def test_every_page_has_one_heading_a_language_and_an_icon(page, sms_outbox, bob
         assert 'rel="icon"' in html
         assert re.search(r"<title>\s*\S.*Zovi</title>", html)
         assert not re.search(r"<style|\sstyle=|<script(?! src=)|\son\w+=|https?://(?!testserver)", html)
+
+
+def test_only_a_demo_leads_its_visitors_to_the_descriptions_of_the_api(page, settings):
+    assert text_of(page.get("/")).endswith("Swagger ReDoc ")
+    settings.DEMO = False
+    assert "Swagger" not in text_of(page.get("/"))
+    assert page.get("/redoc/").status_code == 200
 
 
 def test_an_administrator_is_made_from_any_usual_form_of_a_number(db, monkeypatch):

@@ -17,13 +17,9 @@ HTMLImageElement.prototype.setAttribute = function (name, value) {
   else setAttribute.call(this, name, value);
 };
 
-// The menu names each call by what it does, and shows all of them at once.
-function named(spec) {
-  for (const call of Object.values(spec.paths).flatMap((path) => Object.values(path))) {
-    if (!call.operationId) continue;
-    call.summary ??= call.description?.split(/[.;:\n]/)[0];
-    delete call.tags;
-  }
+// The menu shows all calls at once.
+function flat(spec) {
+  for (const call of Object.values(spec.paths).flatMap((path) => Object.values(path))) delete call.tags;
   delete spec.tags;
   return spec;
 }
@@ -42,4 +38,4 @@ const options = {
 };
 fetch(place.dataset.schema, { headers: { Accept: "application/json" } })
   .then((answer) => answer.json())
-  .then((spec) => Redoc.init(named(spec), options, place));
+  .then((spec) => Redoc.init(flat(spec), options, place));
