@@ -21,7 +21,7 @@ def running(cluster):
 
 
 def ask(cluster, statement: str, database: str = localdb.DEMO_DATABASE) -> list[tuple]:
-    connection = localdb._connect(cluster, database)
+    connection = localdb.server.connect(cluster, database)
     with connection.cursor() as cursor:
         cursor.execute(statement)
         rows = cursor.fetchall() if cursor.description else []
@@ -40,7 +40,7 @@ def of_the_old_version(tmp_path, monkeypatch):
     cluster = tmp_path / "postgres"
     with monkeypatch.context() as then:
         old = {OLD: localdb.installed()[OLD]}
-        then.setattr(localdb, "installed", lambda: old)
+        then.setattr(localdb.server, "installed", lambda: old)
         with running(cluster):
             ask(cluster, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
             ask(cluster, "CREATE TABLE kept AS SELECT 'real' AS kind", localdb.DATABASE)
@@ -98,7 +98,7 @@ def test_a_copy_that_fails_leaves_everything_as_it_was(of_the_old_version, monke
     def fail(*_):
         raise RuntimeError("the database demo could not be copied; nothing has changed")
 
-    monkeypatch.setattr(localdb, "_copy", fail)
+    monkeypatch.setattr(localdb.upgrading, "_copy", fail)
     with pytest.raises(RuntimeError, match="nothing has changed"):
         localdb.upgrade(of_the_old_version)
     with running(of_the_old_version):
@@ -123,23 +123,23 @@ def test_data_of_a_version_that_is_gone_say_what_to_do(of_a_version_that_is_gone
 @pytest.mark.parametrize("name", ["данные и папки" * 4, "a, b", 'with "quotes"', "пробел " * 2, "x" * 90])
 def test_any_path_will_do(tmp_path, name):
     cluster = tmp_path / name
-    socket = localdb._socket_folder(cluster)
+    socket = localdb.server.socket_folder(cluster)
     with running(cluster):
         assert ask(cluster, "SELECT 1") == [(1,)]
-    assert len(bytes(socket / localdb.SOCKET_NAME)) <= localdb.MAX_SOCKET_PATH
+    assert len(bytes(socket / localdb.server.SOCKET_NAME)) <= localdb.server.MAX_SOCKET_PATH
     if socket.parent != cluster:
         shutil.rmtree(socket)
 
 
 def test_a_long_folder_for_temporary_files_is_no_obstacle_either(tmp_path, monkeypatch):
-    monkeypatch.setattr(localdb.tempfile, "gettempdir", lambda: str(tmp_path / ("t" * 100)))
-    assert str(localdb._socket_folder(tmp_path / ("x" * 90))).startswith("/tmp/zovi-")  # noqa: S108
+    monkeypatch.setattr(localdb.server.tempfile, "gettempdir", lambda: str(tmp_path / ("t" * 100)))
+    assert str(localdb.server.socket_folder(tmp_path / ("x" * 90))).startswith("/tmp/zovi-")  # noqa: S108
 
 
 def test_a_server_that_cannot_start_is_not_tried_for_long(tmp_path, monkeypatch):
     tries = []
-    popen = localdb.subprocess.Popen
-    monkeypatch.setattr(localdb.subprocess, "Popen", lambda *a, **k: tries.append(1) or popen(*a, **k))
+    popen = localdb.server.subprocess.Popen
+    monkeypatch.setattr(localdb.server.subprocess, "Popen", lambda *a, **k: tries.append(1) or popen(*a, **k))
     with pytest.raises(RuntimeError, match='unrecognized configuration parameter "nonsense"'):
         localdb.hold(tmp_path, ("-c", "nonsense=1"))
     assert len(tries) <= 3  # initdb, and the server once; subprocess.run is a Popen too

@@ -135,7 +135,7 @@ def foreign(tmp_path):
     """A PostgreSQL as it comes, with a role that is nobody in particular."""
     cluster = tmp_path / "foreign"
     localdb.hold(cluster, ("-c", "fsync=off"))
-    stock = localdb._connect(cluster)
+    stock = localdb.server.connect(cluster)
     with stock.cursor() as cursor:
         cursor.execute(f"CREATE ROLE {ROLE} LOGIN")
         cursor.execute(f"CREATE DATABASE {ROLE} OWNER {ROLE}")

@@ -40,7 +40,7 @@ class Trio:
         self.network = f"127.77.{_free_third_byte()}."
         self.programs = localdb.installed()[max(localdb.installed())]
         self.running: dict[str, subprocess.Popen] = {}
-        localdb._own(self.folder)
+        localdb.server.own(self.folder)
         self.folder.chmod(0o755)
 
     def start(self) -> None:
@@ -73,7 +73,7 @@ class Trio:
             "10.0.0.0/24": "127.0.0.0/8",
         }
         places |= {} if os.environ.get("FULL") else SOONER
-        localdb._own(self.folder / machine)
+        localdb.server.own(self.folder / machine)
         words = self.of(machine, replaced("patroni.yml", **places), keep="  hosts:")
         self.config(machine).write_text(words)
         self._run(f"patroni-{machine}", [needs.program("patroni", INSTALL), str(self.config(machine))], {})
@@ -92,7 +92,12 @@ class Trio:
         there = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C.UTF-8"} | settings
         with open(self.folder / f"{name}.log", "ab") as log:
             self.running[name] = subprocess.Popen(
-                **localdb._as_postgres(command), env=there, cwd="/", stdout=log, stderr=log, start_new_session=True
+                **localdb.server.as_postgres(command),
+                env=there,
+                cwd="/",
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     # --- What people on call do ------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ class Cluster:
     def run(self, line: str) -> None:
         """A line of the recipe, with PostgreSQL's programs and this cluster at hand."""
         programs = f"{localdb.installed()[localdb.version(self.folder)]}:{os.environ['PATH']}"
-        there = {"PATH": programs, "PGHOST": str(localdb._socket_folder(self.folder)), "PGUSER": localdb.USER}
+        there = {"PATH": programs, "PGHOST": str(localdb.server.socket_folder(self.folder)), "PGUSER": localdb.USER}
         subprocess.run(["sh", "-c", line], cwd=self.folder, env=there, check=True)
 
     def manage(self, database: str, *command: str) -> None:
@@ -35,7 +35,7 @@ class Cluster:
         subprocess.run([sys.executable, "manage.py", *command], cwd=env.ROOT, env=there, check=True)
 
     def ask(self, database: str, statement: str) -> list[tuple]:
-        connection = localdb._connect(self.folder, database)
+        connection = localdb.server.connect(self.folder, database)
         with connection.cursor() as cursor:
             cursor.execute(statement)
             found = cursor.fetchall() if cursor.description else []

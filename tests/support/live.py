@@ -225,7 +225,9 @@ def cluster_of(zovi: Zovi) -> Path:
 def database(zovi: Zovi):
     """A connection of our own, past the server."""
     name = localdb.DEMO_DATABASE if zovi.environment.get("DEMO") else localdb.DATABASE
-    connection = psycopg2.connect(host=str(localdb._socket_folder(cluster_of(zovi))), user=localdb.USER, dbname=name)
+    connection = psycopg2.connect(
+        host=str(localdb.server.socket_folder(cluster_of(zovi))), user=localdb.USER, dbname=name
+    )
     connection.autocommit = True
     return connection
 
@@ -243,20 +245,20 @@ def query(zovi: Zovi, sql: str, *values) -> list[tuple]:
 def crash_database(zovi: Zovi) -> None:
     """What `pg_ctl stop -m immediate` does."""
     cluster = cluster_of(zovi)
-    pid = localdb._pid(cluster)
+    pid = localdb.server._pid(cluster)
     assert pid is not None
     os.kill(pid, signal.SIGQUIT)
 
     def is_gone() -> bool:
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
-        return not localdb._runs(cluster, pid)
+        return not localdb.server._runs(cluster, pid)
 
     wait_until(is_gone)
 
 
 def start_database(zovi: Zovi) -> None:
-    localdb._start(cluster_of(zovi), ())
+    localdb.server.start(cluster_of(zovi), ())
 
 
 def workers_of(zovi: Zovi) -> list[psutil.Process]:
