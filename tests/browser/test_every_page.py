@@ -10,6 +10,8 @@ from django.utils import timezone
 from project.env import ROOT
 from tests.browser import zovi
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
+from users import tokens
+from users.clients import Client
 from users.models import Activation, Session, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -89,6 +91,11 @@ def every_state(page, url):
 
 
 def another_number(page, url):
+    alice = User.objects.get(phone=ALICE)
+    for agent in ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Safari/604.1", "okhttp/4.12.0"):
+        tokens.open_session(alice, Client(address="2001:db8:85a3::8a2e:370:7334", user_agent=agent))
+    page.goto(f"{url}/profile/")
+    yield "profile-sessions"
     Session.objects.update(created_at=timezone.now() - timedelta(minutes=11))
     page.goto(f"{url}/profile/phone/")
     yield "phone-sign-in-again"

@@ -624,8 +624,7 @@ def test_or_it_was_somebody_elses_and_they_start_afresh(caller, idle, charlie):
     mine = caller.me()
     assert mine["invite_code"] != idle.invite_code
     assert (mine["activated_invite_code"], mine["referrals"]) == (None, [])
-    if caller.has_tokens:  # the page has no form for it
-        assert caller.activate_invite(charlie.invite_code).refusal == ("invite_already_activated", 409)
+    assert caller.activate_invite(charlie.invite_code).refusal == ("invite_already_activated", 409)
     idle.refresh_from_db()
     assert (idle.phone, idle.is_active, idle.activation.invitee_phone) == (None, False, None)
 
@@ -654,8 +653,9 @@ def test_the_story_of_a_number_that_changes_hands(new_caller, bob, charlie):
     before = here.me()
     this, other = here.sessions()["items"]
     assert (this["current"], other["current"]) == (True, False)
-    here.end_session(other["id"])
+    assert here.end_session(other["id"]).refusal == (None, 200)
     assert there.me().status == 401
+    assert [one["current"] for one in here.sessions()["items"]] == [True]
 
     sign_in(there, ALICE)
     changed = change(here, NEW)
@@ -673,9 +673,10 @@ def test_the_story_of_a_number_that_changes_hands(new_caller, bob, charlie):
     theirs = next_owner.me()
     assert theirs["invite_code"] != before["invite_code"]
     assert (theirs["activated_invite_code"], theirs["referrals"]) == (None, [])
-    if next_owner.has_tokens:  # the page says so, and has no form to enter a code
-        assert next_owner.activate_invite(charlie.invite_code).refusal == ("invite_already_activated", 409)
+    assert next_owner.activate_invite(charlie.invite_code).refusal == ("invite_already_activated", 409)
     assert Activation.objects.get().invitee.phone == NEW
+    assert User.objects.filter(phone__in=[ALICE, NEW]).count() == 2
+    assert bob.referrals.count() == 1
 
 
 def test_a_number_that_is_somebodys_is_phone_taken_and_only_the_right_code_says_so(caller, bob):
