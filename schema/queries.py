@@ -17,7 +17,10 @@ class Query(graphene.ObjectType):
         description="Anybody's profile. Every phone number is masked unless it is your own.",
         id=graphene.ID(required=True, description="The user's id, a UUID."),
     )
-    export = graphene.Field(types.JSON, description="Everything we keep about you, as `GET /api/users/me/export/`.")
+    export = graphene.Field(
+        types.JSON,
+        description="Everything we keep about you, made whole in memory; `GET /api/users/me/export/` streams it.",
+    )
 
     @staticmethod
     def resolve_me(root, info) -> types.Caller:

@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from django.conf import settings
 
 from project import env
+from users import limits
 
 DOCUMENTS = [*env.ROOT.glob("*.md"), *env.ROOT.glob("docs/**/*.md")]
 DECISIONS = sorted((env.ROOT / "docs" / "decisions").iterdir())
@@ -51,3 +53,14 @@ def test_a_command_of_a_guide_finds_the_requirements(document):
     text = document.read_text()
     assert re.findall(r"(?m)^python3? manage\.py .*", text) == []
     assert set(re.findall(r"(/[\w/]+)/\.venv/bin/python", text)) <= {"/srv/zovi"}
+
+
+def test_each_limit_says_whom_it_costs_what():
+    text = (env.ROOT / "docs" / "operations.md").read_text().partition("## What each limit costs whom")[2]
+    rows = re.findall(r"(?m)^\| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", text.partition("\n## ")[0])
+    told = {name for row in rows for name in re.findall(r"`([A-Z_]+)", row[0])}
+    kinds = (limits.SENDS, limits.LENGTHS, limits.TRIES, limits.FIXED, limits.INVITES, limits.VISITS, limits.SERVICES)
+    there_are = {limit.setting for kind in (*kinds, limits.ADMINS) for limit in kind}
+    assert told - there_are == {"SMS_GUARD", "OTP_TRIES", "OTP_TTL", "MAX_BODY_BYTES"}
+    assert there_are <= told
+    assert all(hasattr(settings, name) for name in told)

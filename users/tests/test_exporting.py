@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import stat
+from unittest import mock
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -48,6 +49,17 @@ def test_referrals_are_written_in_their_order(alice, bob):
         "phone": BOB,
         "invite_code": bob.invite_code,
     }
+
+
+@pytest.mark.parametrize("export", [exporting.export_users, exporting.export_referrals])
+def test_what_is_exported_never_lies_in_memory(export, transactional_db):
+    """PostgreSQL hands it over in pieces of a row or so, however many there are."""
+    call_command("seed_demo", users=3000, referrals=2000, verbosity=0, stdout=io.StringIO())
+    pieces = []
+    into = mock.Mock(write=lambda piece: pieces.append(len(piece)))
+    assert export(into=into) >= 2900
+    assert len(pieces) >= 2900
+    assert max(pieces) < 300
 
 
 def test_what_is_exported_can_be_imported(alice, bob, tmp_path):
