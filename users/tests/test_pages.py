@@ -197,7 +197,7 @@ def test_a_wrong_code_counts_down_and_is_kept(page, sms_outbox):
         assert refused.status_code == 400
         assert typed_in(refused, "code") == typed
         words.append(error_beside(refused, "code").removeprefix(f"{errors.InvalidCode.detail} "))
-    assert words == ["2 tries left.", "1 try left.", "No tries left: ask for a new code."]
+    assert words == ["2 tries left.", "1 try left.", "No tries left."]
     assert page.post("/verify-code/", {"code": code_in(sms_outbox)}).status_code == 400
     assert not User.objects.exists()
 
