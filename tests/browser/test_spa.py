@@ -57,6 +57,7 @@ def test_it_signs_in_and_reads_through_both_doors(page, bob):
         "activated_invite_code": None,
         "refs": [BOB],
         "refs_count": 1,
+        "invite_opened": 0,
         "refs_next": None,
     }
     assert page.evaluate("graphql('{ me { inviteCode activatedInviteCode referrals } }')") == {
