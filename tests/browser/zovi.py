@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 
+from django.db.models import F
+from django.utils import timezone
 from playwright.sync_api import Page
 
 from project.env import LOCAL, ROOT
-from users.models import Activation, User
+from users.models import Activation, InviteOpening, User
 
 SCREENSHOTS = LOCAL / "screenshots"
 AXE = ROOT / "npm" / "node_modules" / "axe-core" / "axe.min.js"
@@ -46,6 +48,9 @@ def sign_in(page: Page, url: str, phone: str) -> None:
 
 
 def people_came_to(owner: User, count: int) -> None:
+    """Every third of those who opened their link today."""
+    InviteOpening.objects.create(inviter=owner, day=timezone.now().date(), times=3 * count)
+    User.objects.filter(id=owner.id).update(invite_opened=F("invite_opened") + 3 * count)
     for number in range(count):
         invitee, _ = User.objects.get_or_register(f"+7926123{number:04}")
         Activation.objects.create(inviter=owner, invitee=invitee)
