@@ -29,7 +29,7 @@ dev: $(VENV)/installed-dev $(GRAPHIQL)/installed ## the same with auto-reload, o
 	@$(IN)/python manage.py migrate --verbosity 0
 	@exec $(IN)/python manage.py runserver
 
-example: $(VENV)/installed ## start the app of examples/spa on http://127.0.0.1:8080, beside a Zovi that lets it in
+example: $(VENV)/installed ## start the app of examples/spa, and the Zovi it needs
 	@exec $(IN)/python -m examples.serve
 
 graphiql: $(GRAPHIQL)/installed ## fetch GraphiQL's files now, for the next start
