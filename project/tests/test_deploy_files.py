@@ -40,6 +40,14 @@ def test_prometheus_own_program_takes_the_rules():
     assert "SUCCESS: 5 rules found" in checked.stdout
 
 
+def test_every_alarm_is_explained():
+    sources = "".join(path.read_text() for path in (ROOT / "users").rglob("*.py") if "tests" not in path.parts)
+    alarms = set(re.findall(r'_alarm\("(\w+)"', sources))
+    assert alarms == {"limit_reached", "sms_guard", "webhook_given_up", "webhook_gone"}
+    explained = re.findall(r"(?m)^\| `(\w+)`", (ROOT / "docs" / "operations.md").read_text())
+    assert alarms - set(explained) == set()
+
+
 def test_the_dashboard_has_panels_with_a_question_each():
     dashboard = json.loads((ROOT / "deploy" / "grafana.json").read_text())
     panels = dashboard["panels"]
