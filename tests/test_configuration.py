@@ -29,7 +29,7 @@ def defaults_shown() -> Iterator[tuple[str, bool, str]]:
 
 
 def defaults_there_are(demo: bool) -> dict[str, str]:
-    """Those that settings.py gives to a helper of env.py as a constant, or as one for a demo and another for real."""
+    """Those that settings.py gives to a helper of env as a constant, or as one for a demo and another for real."""
     found = {}
     for call in ast.walk(ast.parse((env.ROOT / "project" / "settings.py").read_text())):
         if isinstance(call, ast.Call) and getattr(getattr(call.func, "value", None), "id", "") == "env":

@@ -88,7 +88,7 @@ REASONED = {
     ("project/localdb/upgrading.py", "B404"): "copies from one to another",
     ("project/management/commands/serve.py", "B404"): "runs make beside the server",
     ("project/management/commands/serve.py", "B603"): "the command of the Makefile",
-    ("project/env.py", "B104"): "addresses to compare with; nothing binds to them",
+    ("project/env/addresses.py", "B104"): "addresses to compare with; nothing binds to them",
     ("project/localdb/server.py", "B108"): "a folder that own refuses to share",
     ("project/localdb/server.py", "B603"): "its own programs with arguments of our own, no shell",
     ("project/localdb/upgrading.py", "B603"): "the same",
