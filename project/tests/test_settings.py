@@ -199,7 +199,7 @@ def test_an_unsafe_configuration_refuses_with_one_clear_line(configuration, word
 
 def test_secrets_may_come_from_files(tmp_path):
     given = REAL | {
-        "SECRET_KEY_FALLBACKS": "b" * 50,
+        "SECRET_KEY_FALLBACKS": "h" * 50,
         "JWT_SECRET_KEY_FALLBACKS": f"{'d' * 50}, {'e' * 50}",
         "OTP_PEPPER_FALLBACKS": f"{'f' * 50}, {'g' * 50}",
         "SMS_HOOK_SECRET": HOOK_SECRET,
@@ -215,12 +215,14 @@ def test_secrets_may_come_from_files(tmp_path):
     configuration = {f"{name}_FILE": str(tmp_path / name) for name in given} | {"TEST_NUMBERS_UNTIL": "2026-01-31"}
     assert set(given) == env.FROM_FILES
     show = (
-        "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER, s.SMS_URL,"
+        "from project import settings as s; print(s.SECRET_KEY, s.JWT_SECRET_KEY, s.OTP_PEPPER,"
+        " *s.SECRET_KEY_FALLBACKS, s.SMS_URL,"
         " s.DATABASES['default']['NAME'], s.DATABASE_IS_EMBEDDED, s.DEMO, s.SMS_HOOK_SECRET,"
         " *s.JWT_SECRET_KEY_FALLBACKS, s.PHONE_KEY_PEPPER, *s.SERVICE_KEYS, s.WEBHOOK_URLS[0].host, *s.WEBHOOK_SECRETS,"
         " *s.TEST_NUMBERS, s.TEST_NUMBERS_UNTIL)"
     )
-    shown = [*SECRETS.values(), REAL["SMS_URL"], "zovi", "False", "False", HOOK_SECRET, "d" * 50, "e" * 50, "g" * 50]
+    shown = [*SECRETS.values(), "h" * 50, REAL["SMS_URL"], "zovi", "False", "False", HOOK_SECRET]
+    shown += ["d" * 50, "e" * 50, "g" * 50]
     shown += ["crm", "backend.example", HOOK_SECRET, HOOK_SECRET, "+79990000002", "2026-01-31"]
     assert start(configuration, show).stdout.split() == shown
 
