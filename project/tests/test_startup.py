@@ -116,7 +116,7 @@ def test_every_address_of_the_banner_answers_and_fits_a_terminal(tmp_path, host)
     try:
         banner = (tmp_path / "server.log").read_text().partition("[20")[0]
         addresses = re.findall(r"http://\S+", banner)
-        assert len(addresses) == 9
+        assert len(addresses) == 8
         for address in addresses:
             code = [sys.executable, "-c", f"import urllib.request as r; print(r.urlopen('{address}').status)"]
             if "/api/users/" not in address and "/graphql/" not in address:
