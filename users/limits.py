@@ -119,10 +119,6 @@ _ASK = f""", asked_at = CASE WHEN {_IS_RIGHT} AND {_ASKS} THEN statement_timesta
     expires_at = CASE WHEN {_IS_RIGHT} AND {_ASKS}
         THEN greatest(expires_at, created_at + make_interval(secs => %(ttl)s + {ASKED_SECONDS})) ELSE expires_at END"""
 
-# PostgreSQL would rather sort what it believes to be three rows than read an index in its order; while somebody pumps,
-# they have become thousands since it last counted.
-_IN_ORDER = "SELECT set_config('enable_bitmapscan', 'off', true)"
-
 # Locks are taken in this order everywhere, so that nobody waits in a circle: address, network, phones as they sort,
 # everybody.
 _LOCK_EACH = "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(%(keys)s::text[]) AS key"
@@ -155,7 +151,6 @@ def admit_send(challenge: Challenge) -> Admission:
     """
     limits = (*SENDS, *LENGTHS)
     row = prepared.first_row(
-        _IN_ORDER,
         _LOCK_EACH,
         _look(_every_rate(limits), _SENDER, settings.OTP_DIGITS),
         *guard.look(_SENDER),
@@ -299,7 +294,6 @@ def try_code(
     limits = (*TRIES, *FIXED, *LENGTHS)
     spent, counts = (_IS_SPENT, _IS_COUNTED) if unless else (_IS_RIGHT, _IS_ALIVE)
     row = prepared.first_row(
-        _IN_ORDER,
         _LOCK_GUESSED,
         _look(_every_rate(limits), _GUESSER, settings.OTP_DIGITS),
         *([_look_whether(unless)] if unless else []),
