@@ -26,6 +26,9 @@ def a_demoted_primary():
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
     connection.close()
+    yield
+    connection.close()
+    connection.pool.close()  # it may still be there, where a test has failed
 
 
 @pytest.mark.django_db(transaction=True)
