@@ -92,7 +92,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Signed in by a fixed code: see users/fixed_codes.py. Test people and real people cannot invite each other.
     is_test = models.BooleanField(_("test number"), default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(_("registered"), db_default=Now(), editable=False)
-    # Of sessions that have been purged, the newest time they were seen.
+    # Of sessions that have been purged, the newest time they were seen: see users/services/idleness.py.
     seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
     # When the number went to somebody else, who started afresh with it; the operator can give this account one again.
     set_aside_at = models.DateTimeField(_("lost its number"), null=True, editable=False)

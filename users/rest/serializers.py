@@ -161,6 +161,7 @@ class ExportAnswer(serializers.Serializer):
     phone_number = serializers.CharField()
     invite_code = serializers.CharField()
     registered_at = serializers.DateTimeField()
+    seen_at = serializers.DateTimeField(allow_null=True, help_text="In sessions that are kept no more.")
     activated = ExportedActivation(allow_null=True)
     referrals = ExportedReferral(many=True)
     sessions = ExportedSession(many=True)

@@ -46,6 +46,7 @@ def _about(user: User) -> dict[str, Any]:
         "phone_number": user.phone,
         "invite_code": user.invite_code,
         "registered_at": user.created_at,
+        "seen_at": user.seen_at,
         "activated": _activated_by(user),
         "invite_opened": list(user.openings.order_by("-day").values("day", "times")),
         "sessions": list(
@@ -102,6 +103,7 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
             is_staff=False,
             is_superuser=False,
             password=NO_PASSWORD,
+            seen_at=None,
         )
         events.record(EventType.USER_DELETED, {"user_id": user.id, "invite_code": user.invite_code})
     audit.account_deleted(user.id)

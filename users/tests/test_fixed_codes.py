@@ -1,6 +1,7 @@
 """Test numbers: a fixed code until a day, nothing sent, guessing that ends; and tests keep to themselves."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -10,6 +11,7 @@ from django.db.models import F
 from django.test import Client as Browser
 
 from project import startup
+from project.management.commands import serve
 from tests.support.people import ALICE, BOB, CHARLIE, at_once, wrong
 from users import errors, events, services, tokens
 from users.models import Activation, Challenge, CodeFailure, InvitedNumber, InviteFailure, Session, User
@@ -149,6 +151,12 @@ def test_of_many_guesses_at_once_ten_are_compared(browser, settings, _round):
     names = [type(result).__name__ for result in results]
     assert (names.count("InvalidCode"), names.count("TooManyAttempts")) == (10, 20)
     assert CodeFailure.objects.count() == 10
+
+
+def test_where_tests_signed_in_is_nobodys_home(browser):
+    """When the number is somebody's, an address that knew its fixed code has no budget of its own."""
+    sign_in(ONE, CODE, browser)
+    assert not Challenge.objects.exclude(used_from=None).exists()
 
 
 def test_a_number_under_attack_keeps_its_short_code(browser, settings, sms_outbox):
@@ -318,7 +326,8 @@ def test_unused_codes_of_tests_do_not_wake_the_guard(browser, settings, sms_outb
     for phone in settings.TEST_NUMBERS:
         for _ in range(3):
             services.request_code(phone=phone, client=browser)
-    Challenge.objects.update(expires_at=F("created_at"))
+    past = timedelta(minutes=10)  # long over
+    Challenge.objects.update(created_at=F("created_at") - past, expires_at=F("expires_at") - past)
     services.request_code(phone=ALICE, client=browser)
     assert [phone for phone, _ in sms_outbox] == [ALICE]
 
@@ -362,10 +371,12 @@ def test_the_admins_first_page_shows_them_masked(browser, settings):
 def test_the_start_tells_of_them_in_a_line(settings):
     User.objects.get_or_register(TWO)
     until = settings.TEST_NUMBERS_UNTIL
-    assert startup.about_test_numbers() == (
-        f"+7 999 ***-**-01 with fixed codes until {until}; "
+    said = StringIO()
+    serve.Command(stdout=said).announce()
+    assert [line for line in said.getvalue().splitlines() if "999" in line] == [
+        f"  tests    +7 999 ***-**-01 with fixed codes until {until}; "
         "+7 999 ***-**-02 as ordinary numbers, because real people have them"
-    )
+    ]
     settings.TEST_NUMBERS_UNTIL = TODAY - timedelta(days=1)
     assert startup.about_test_numbers() == (
         f"switched off, for {settings.TEST_NUMBERS_UNTIL} has passed: TEST_NUMBERS are ordinary numbers"

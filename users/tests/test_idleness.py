@@ -241,9 +241,10 @@ def test_of_many_who_start_afresh_at_once_one_account_comes(idle, round_):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("round_", ROUNDS)
 def test_of_the_owner_and_somebody_new_at_once_the_first_decides(idle, round_):
-    mine, theirs = code_to(), code_to()
-    found = at_once(MANY, lambda number: verify(theirs if number % 2 else mine, start_afresh=bool(number % 2)))
-    assert set(outcome(found)) <= {"SignIn", "InvalidCode"}
+    """And of somebody who has not been asked yet."""
+    codes, answers = [code_to() for _ in range(3)], (True, False, None)
+    found = at_once(MANY, lambda number: verify(codes[number % 3], start_afresh=answers[number % 3]))
+    assert set(outcome(found)) <= {"SignIn", "InvalidCode", "AccountIdle"}
     owner, kept = User.objects.get(phone=ALICE), User.objects.get(id=idle.id).phone == ALICE
     signed_in = {result.user.id for result in found if isinstance(result, services.SignIn)}
     assert signed_in == {owner.id}

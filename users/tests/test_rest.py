@@ -455,6 +455,7 @@ def test_an_export_is_ones_own_data(as_alice, alice):
         "phone_number",
         "invite_code",
         "registered_at",
+        "seen_at",
         "activated",
         "invite_opened",
         "referrals",

@@ -70,6 +70,8 @@ class Command(BaseCommand):
             f"  admin    {base}/admin/",
             f"  health   {base}/readyz",
         ]
+        if tests := startup.about_test_numbers():
+            lines += [f"  tests    {tests}"]
         if settings.DATABASE_IS_EMBEDDED and localdb.version() < max(localdb.installed()):
             lines += [f"  (its data are PostgreSQL {localdb.version()}'s: `make upgrade-db` makes them the newest's)"]
         self.say("\n".join(lines))
