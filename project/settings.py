@@ -132,6 +132,7 @@ TEST_NUMBERS_UNTIL = env.day("TEST_NUMBERS_UNTIL", most_ahead=180)
 if TEST_NUMBERS and not TEST_NUMBERS_UNTIL:
     env.refuse("TEST_NUMBERS is set and TEST_NUMBERS_UNTIL, their last day, is missing")
 OTP_FAILURES_PER_TEST_NUMBER = parse_rates("10/d" if TEST_NUMBERS else "off")
+OTP_USES_PER_TEST_NUMBER = parse_rates("1000/d" if TEST_NUMBERS else "off")
 
 # --- The message and the ways it may take --------------------------------------------------------------------------
 

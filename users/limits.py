@@ -84,11 +84,17 @@ LENGTHS = (
     ),
 )
 TRIES = (Limit("OTP_FAILURES_PER_IP", f"{_FAILURES}.address = asked.address", TooManyAttempts),)
-# A fixed code does not change, so guessing at it has to end instead.
+# A fixed code does not change, so guessing at it has to end instead; and many may know it, each use of which writes.
 FIXED = (
     Limit(
         "OTP_FAILURES_PER_TEST_NUMBER",
         f"{_FAILURES}.phone_key = asked.phone_key AND asked.is_test",
+        TooManyAttempts,
+    ),
+    Limit(
+        "OTP_USES_PER_TEST_NUMBER",
+        """users_challenge AS event WHERE event.phone_key = asked.phone_key AND asked.is_test
+            AND event.is_test AND event.used_at IS NOT NULL""",
         TooManyAttempts,
     ),
 )
@@ -179,15 +185,17 @@ def admit_send(challenge: Challenge) -> Admission:
 
 
 def admit_fixed(challenge: Challenge) -> None:
-    """The same for a test number, of which nothing is sent: no limit but that on guessing is in the way.
+    """The same for a test number, of which nothing is sent: no limit but those on guessing and using is in the way.
 
-    What is over and used goes, so that asking without end fills no table. Raises TooManyAttempts.
+    What is over goes, and what was used when a day has passed, so that asking without end fills no table. Raises
+    TooManyAttempts.
     """
     row = prepared.first_row(
         _LOCK_EACH,
         _look(_every_rate(FIXED), _TESTER, settings.OTP_DIGITS),
         """DELETE FROM users_challenge
-            WHERE phone_key = %(phone_key)s AND is_test AND slot IS NULL AND code_hash <> ''""",
+            WHERE phone_key = %(phone_key)s AND is_test AND slot IS NULL AND code_hash <> ''
+            AND (used_at IS NULL OR created_at < statement_timestamp() - interval '1 day')""",
         """INSERT INTO users_challenge (id, phone, phone_key, address, network, region, is_test, digits)
             SELECT %(id)s::uuid, %(phone)s, %(phone_key)s, %(address)s::inet, %(network)s::inet, %(region)s, true,
                 %(digits)s

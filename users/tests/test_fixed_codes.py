@@ -131,6 +131,37 @@ def test_days_of_guessing_at_a_test_number_compare_ten_a_day(browser):
     assert compared == CodeFailure.objects.count() <= 30
 
 
+def test_whoever_knows_a_code_cannot_fill_tables_with_it(browser, settings):
+    """By signing in without end, nor by leaving and coming again, which would leave an account each time."""
+    settings.OTP_USES_PER_TEST_NUMBER = parse("4/d")
+    for _ in range(2):
+        tester = sign_in(ONE, CODE, browser)
+        sent = services.request_code(phone=ONE, client=browser)
+        services.delete_account(user=tester, code=CODE, challenge=sent.challenge)
+    with pytest.raises(errors.TooManyAttempts):
+        services.request_code(phone=ONE, client=browser)
+    assert (User.objects.count(), Session.objects.count(), Challenge.objects.count()) == (2, 0, 4)
+    assert sign_in(TWO, OTHER_CODE, browser).phone == TWO, "the others are open"
+    Challenge.objects.update(created_at=F("created_at") - timedelta(days=1))
+    assert sign_in(ONE, CODE, browser).phone == ONE
+    assert Challenge.objects.filter(phone=ONE).count() == 1, "what counts no more is gone"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_uses_at_once_no_more_succeed_than_a_day_has(browser, settings):
+    settings.OTP_USES_PER_TEST_NUMBER = parse("2/d")
+    sent = [services.request_code(phone=ONE, client=browser) for _ in range(3)]
+    results = at_once(
+        12, lambda number: services.verify_code(code=CODE, challenge=sent[number % 3].challenge, client=browser)
+    )
+    names = [type(result).__name__ for result in results]
+    assert (names.count("SignIn"), names.count("SignIn") + names.count("InvalidCode")) == (
+        2,
+        12 - names.count("TooManyAttempts"),
+    )
+    assert Session.objects.count() == 2
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("_round", range(5))
 def test_who_asks_at_the_same_time_takes_nothing_from_another(browser, _round):
