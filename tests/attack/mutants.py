@@ -11,7 +11,7 @@ from pathlib import Path
 
 PAGE = """# Mutants
 
-`make mutants` breaks `users/limits.py`, `users/tokens/`, `users/codes.py` and `users/services/` in every small way
+`make mutants` breaks `users/limits/`, `users/tokens/`, `users/codes.py` and `users/services/` in every small way
 mutmut knows, one at a time, and runs the tests in `users/tests` and `schema/tests/test_me.py` (without the races) that
 reach the broken place.
 
