@@ -80,6 +80,9 @@ def crowded(transactional_db, settings):
     call_command("seed_demo", users=HOUSEHOLD, referrals=5000, verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute(
+            "TRUNCATE users_challenge, users_codefailure"
+        )  # rows in the order they come, and no room between
+        cursor.execute(
             """INSERT INTO users_challenge (id, phone, phone_key, code_hash, attempts, address, network, created_at)
                SELECT gen_random_uuid(), '+7980' || lpad(n::text, 7, '0'), md5((n %% 5000)::text), 'x', 0,
                       ('203.0.113.' || n %% 200)::inet, '203.0.113.0', now() - n * interval '1 second'
