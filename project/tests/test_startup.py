@@ -8,13 +8,18 @@ import sys
 
 import psycopg2
 import pytest
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, models
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from project import env, localdb, startup
 from project.management.commands.serve import base_url
 from tests.deploy.test_image import as_its_user
 from tests.support.live import SECRETS, running
+from tests.support.migrations import FIRST
 from tests.support.servers import Zovi, ours
 
 ROLE = "stranger"
@@ -230,3 +235,37 @@ def test_a_migration_does_not_wait_for_ever_for_a_table(monkeypatch):
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("0",)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_index_whose_building_was_broken_off_is_built_again(monkeypatch):
+    """What PostgreSQL leaves of it is of no use, and has the name that the next try would give."""
+    monkeypatch.setattr("project.management.commands.migrate.LONG_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr("project.management.commands.migrate.PAUSE_SECONDS", 0)
+    index = models.Index(fields=["user_agent"], name="session_by_browser")
+    toy = Migration("0002_toy", "users")
+    toy.atomic, toy.dependencies, toy.operations = False, [FIRST], [AddIndexConcurrently("session", index)]
+    load = MigrationLoader.load_disk
+    monkeypatch.setattr(
+        MigrationLoader, "load_disk", lambda self: (load(self), self.disk_migrations.update({("users", toy.name): toy}))
+    )
+    other = psycopg2.connect(os.environ["DATABASE_URL"].replace("/postgres?", f"/{connection.settings_dict['NAME']}?"))
+    with other.cursor() as writing, connection.cursor() as cursor:
+        try:
+            writing.execute("LOCK TABLE users_session IN ROW EXCLUSIVE MODE")
+            valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
+            found = []
+
+            def give_way(seconds: float) -> None:
+                cursor.execute(valid, [index.name])
+                found.extend(cursor.fetchall())
+                other.rollback()
+
+            monkeypatch.setattr("project.management.commands.migrate.time.sleep", give_way)
+            call_command("migrate", verbosity=0)
+            cursor.execute(valid, [index.name])
+            assert (found, cursor.fetchall()) == ([(False,)], [(True,)])
+        finally:
+            other.close()
+            call_command("migrate", *FIRST, verbosity=0)
+    assert ("users", toy.name) not in MigrationRecorder(connection).applied_migrations()
