@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from django.db import connection
-from django.db.migrations import Migration
+from django.db.migrations import Migration, RunPython
 from django.db.migrations.loader import MigrationLoader
 from django_migration_linter.sql_analyser import PostgresqlAnalyser
 from django_migration_linter.sql_analyser.base import Check, CheckMode, CheckType
@@ -16,21 +16,44 @@ from django_migration_linter.sql_analyser.base import Check, CheckMode, CheckTyp
 FIRST = ("users", "0001_initial")  # it creates what it touches, and nothing served before it
 
 
+# Those that are the same for every row of a statement: any other is worked out for each, which writes the whole table.
+_SAME_FOR_ALL = "NOW|STATEMENT_TIMESTAMP|TRANSACTION_TIMESTAMP"
+_REWRITING = (
+    rf"DEFAULT \(?(?!(?:{_SAME_FOR_ALL})\()\w+\(",
+    r"GENERATED (ALWAYS|BY DEFAULT) AS",
+    r"\b(SMALL|BIG)?SERIAL\b",
+)
+_WRITING = (
+    r"\bUPDATE\b.*\bSET\b",
+    r"\bDELETE FROM\b",
+    r"\bINSERT INTO\b.*\b(SELECT|TABLE)\b",
+    r"\b(TRUNCATE|CLUSTER|VACUUM FULL)\b",
+    r"\bLOCK( TABLE)? \w",
+    r"\bSET (UN)?LOGGED\b",
+)
+_DEFINES = r"(CREATE|COMMENT|DROP) "  # what it says is done later, row by row
+
+
 def _checks_every_row(statements: list[str], **_) -> bool:
-    """A constraint on a table that is there already, added without NOT VALID."""
+    """A constraint on a table that is there already, added without NOT VALID, or validated before that lock is gone."""
     added = [
-        re.match(r'ALTER TABLE ("?\w+"?) ADD CONSTRAINT .*\b(CHECK|FOREIGN KEY|EXCLUDE|PRIMARY KEY)\b(.*)', sql)
+        re.match(r"ALTER TABLE (?:ONLY )?(\S+) .*\b(CHECK|FOREIGN KEY|EXCLUDE|PRIMARY KEY)\b(.*)", sql)
         for sql in statements
     ]
-    return any(found and "NOT VALID" not in found[3] and not _creates(statements, found[1]) for found in added)
+    ours = [found for found in added if found and not _creates(statements, found[1])]
+    validates = any("VALIDATE CONSTRAINT" in sql for sql in statements)
+    return any(validates or "NOT VALID" not in found[3] for found in ours)
 
 
 def _creates(statements: list[str], table: str) -> bool:
-    return any(sql.startswith(f"CREATE TABLE {table}") for sql in statements)
+    return any(sql.startswith(f"CREATE TABLE {table} ") for sql in statements)
 
 
 def _writes_every_row(statement: str, **_) -> bool:
-    return bool(re.match(r"\s*(UPDATE|DELETE FROM|CLUSTER|VACUUM FULL|LOCK)\b", statement, re.IGNORECASE))
+    if re.match(_DEFINES, statement):
+        return False
+    rewrites = "ADD COLUMN" in statement and any(re.search(sign, statement) for sign in _REWRITING)
+    return rewrites or any(re.search(sign, statement) for sign in _WRITING)
 
 
 class Analyser(PostgresqlAnalyser):
@@ -49,17 +72,26 @@ def faults_of(migration: Migration) -> set[str]:
     reasons: dict[str, str] = getattr(migration, "safe_because", {})
     analyser = Analyser(exclude_migration_tests=[code for code, why in reasons.items() if why])
     analyser.analyse(list(_sql_of(migration)))
-    return {issue.code for issue in [*analyser.errors, *analyser.warnings]}
+    found = {issue.code for issue in [*analyser.errors, *analyser.warnings]}
+    return found | {code for code in _unseen_in(migration) if not reasons.get(code)}
+
+
+def _unseen_in(migration: Migration) -> Iterable[str]:
+    """What no SQL shows: programs, and steps of which half may be done, so that they cannot be tried again."""
+    if any(isinstance(operation, RunPython) for operation in migration.operations):
+        yield "RUN_PYTHON"
+    if not migration.atomic and len(migration.operations) > 1:
+        yield "HALF_DONE"
 
 
 def _sql_of(migration: Migration) -> Iterable[str]:
-    """Each statement on one line, as the linter wants to have them."""
+    """Each statement on one line and in capitals, as the linter wants to have them."""
     graph = MigrationLoader(connection).graph
     key = (migration.app_label, migration.name)
     before = graph.make_state(key, at_end=False) if key in graph.nodes else graph.make_state(FIRST)
     with connection.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:
         migration.apply(before, editor, collect_sql=True)
-    statements = [" ".join(sql.split()) for sql in editor.collected_sql if not sql.startswith("--")]
+    statements = [" ".join(sql.upper().split()) for sql in editor.collected_sql if not sql.startswith("--")]
     return ["BEGIN;", *statements, "COMMIT;"] if migration.atomic else statements
 
 
