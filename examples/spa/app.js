@@ -4,7 +4,6 @@
 
 const zovi = "http://127.0.0.1:8000";
 let session = null; // { token, refresh_token, … }: in memory alone, where no other script finds it
-let refreshing = null;
 
 async function call(path, body, token) {
   const response = await fetch(zovi + path, {
@@ -27,21 +26,21 @@ async function verifyCode(otp, challenge) {
   session = await call("/api/users/auth/", { otp, challenge });
 }
 
-// The refresh token changes with every use, so of all calls that find their token too old, one refreshes.
-function refresh() {
-  refreshing ??= call("/api/users/token/refresh/", { refresh_token: session.refresh_token })
-    .then((next) => { session = next; })
-    .finally(() => { refreshing = null; });
-  return refreshing;
+// The refresh token changes with every use, so of all calls that find their token too old, one refreshes. Whoever has
+// signed in meanwhile stays who they are, and the calls of whoever was there before stay theirs.
+function refresh(old = session) {
+  old.next ??= call("/api/users/token/refresh/", { refresh_token: old.refresh_token })
+    .then((next) => (session === old ? (session = next) : next))
+    .catch((error) => { old.next = null; throw error; });
+  return old.next;
 }
 async function callAsUser(path, body) {
-  const { token } = session;
+  const mine = session;
   try {
-    return await call(path, body, token);
+    return await call(path, body, mine.token);
   } catch (error) {
     if (error.code !== "invalid_token") throw error;
-    if (session?.token === token) await refresh();
-    return call(path, body, session?.token);
+    return call(path, body, (await refresh(mine)).token);
   }
 }
 async function signOut() {

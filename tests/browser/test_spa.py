@@ -76,6 +76,24 @@ def test_calls_that_find_the_token_too_old_refresh_it_once(page):
     assert Session.objects.get().generation == 2
 
 
+def test_whoever_signs_in_while_somebody_elses_token_is_refreshed_stays_who_they_are(page):
+    sign_in(page)
+    page.evaluate("""() => {
+      const send = window.fetch, held = new Promise((go) => { window.letGo = go; });
+      window.fetch = async (url, options) => {
+        const answer = await send(url, options);
+        if (url.includes("/refresh/")) await held;
+        return answer;
+      };
+      session.token = "old.and.stale";
+      window.late = me();
+    }""")
+    page.evaluate("session = null")
+    sign_in(page, BOB)
+    late = page.evaluate("letGo(), late.then(({ phone_number: phone }) => phone)")
+    assert (late, page.evaluate("me()")["phone_number"]) == (ALICE, BOB)
+
+
 def test_refusals_reach_the_page_with_their_codes_and_the_time_to_wait(page, settings):
     settings.OTP_RESEND_COOLDOWN = 60
     sign_in(page)
