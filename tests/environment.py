@@ -1,6 +1,7 @@
 """Loaded before the settings (see pyproject.toml): a demo without waits, on a real PostgreSQL of the tests' own."""
 
 import os
+import signal
 
 os.environ["ENV_FILE"] = os.devnull  # not what the developer's own .env says
 
@@ -17,6 +18,8 @@ os.environ.update(
         "OTP_SENDS_PER_IP": "off",
     }
 )
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has put us into the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # and what we start must hear Ctrl-C all the same
 (env.LOCAL / "static").mkdir(parents=True, exist_ok=True)
 if localdb.is_wanted():
     cluster = env.LOCAL / "postgres-test"
