@@ -705,6 +705,18 @@ def test_an_administrators_number_is_changed_elsewhere(caller):
     assert caller.me()["phone"] == ALICE
 
 
+@pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
+def test_an_administrator_does_not_leave_by_a_code(token_caller, right):
+    """Whoever has their number now would take an administrator away, and the number with it."""
+    sign_in(token_caller, ALICE)
+    code = token_caller.request_code(ALICE)["otp"]
+    User.objects.update(**{right: True})
+    assert token_caller.delete_account(code).refusal == ("forbidden", 403)
+    assert token_caller.me()["phone"] == ALICE
+    User.objects.update(**{right: False})
+    assert token_caller.delete_account(code).code is None, "the code was not used up"
+
+
 def test_a_change_needs_somebody_signed_in(new_caller):
     caller = new_caller()
     caller.request_code(NEW)

@@ -127,6 +127,11 @@ class User(AbstractBaseUser, PermissionsMixin):
             ),
         ]
 
+    @property
+    def is_administrator(self) -> bool:
+        """Then no code that came by SMS moves, ends or gives away the account."""
+        return self.is_staff or self.is_superuser
+
     def __str__(self) -> str:
         """For the admin site. Masked, for this text reaches logs; a dash for those who have left."""
         return phones.mask(self.phone) if self.phone else "–"

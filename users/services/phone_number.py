@@ -26,7 +26,7 @@ def signed_in_recently(*, user: User) -> bool:
 
 def require_may_change_phone(*, user: User) -> None:
     """Raises Forbidden for administrators, whose numbers only the operator changes, and RecentSignInRequired."""
-    if user.is_staff:
+    if user.is_administrator:
         raise Forbidden()
     if not signed_in_recently(user=user):
         raise RecentSignInRequired()
