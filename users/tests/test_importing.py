@@ -1,14 +1,16 @@
 """All of a file or nothing of it; a line that is refused is named by its number and why."""
 
 import io
+from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from tests.support.people import ALICE, BOB, CHARLIE
+from tests.support.people import ALICE, BOB, CHARLIE, at_once
 from users import codes, services
 from users.models import Activation, InvitedNumber, User
+from users.services import importing
 from users.services.importing import REASONS
 
 pytestmark = pytest.mark.django_db
@@ -181,3 +183,27 @@ def test_a_code_we_draw_is_nobodys(read, alice, monkeypatch):
     read(f"{BOB},,", f"{CHARLIE},,", f"{DAVE},BBBBBB,")
     assert User.objects.get(phone=DAVE).invite_code == "BBBBBB"
     assert len(set(User.objects.values_list("invite_code", flat=True))) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_whose_guests_come_along_sign_in_meanwhile(tmp_path, alice, browser):
+    """Their rows are written last of all: to write a million people takes minutes."""
+    path = tmp_path / "people.csv"
+    path.write_text(f"phone,inviter_code\n{DAVE},{alice.invite_code}\n")
+    codes_sent = [services.request_code(phone=ALICE, client=browser) for _ in range(2)]
+    steps, found = {"writing people": codes_sent[0], "writing activations": codes_sent[1]}, []
+
+    def sign_in(_number: int, sent: services.SentCode) -> User:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '400ms'")  # as a server's connections have it
+        return services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser).user
+
+    def show(what: str) -> None:
+        if sent := steps.pop(what, None):
+            found.extend(at_once(1, partial(sign_in, sent=sent)))
+
+    importing.import_users(
+        path=path, dry_run=False, skip_refused=False, circles=False, show=show, refuse=lambda line, reason: None
+    )
+    assert found == [alice, alice]
+    assert User.objects.get(id=alice.id).referrals_count == 1

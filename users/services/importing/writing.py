@@ -8,12 +8,6 @@ _CAME = f"SELECT inviter_code, count(*) AS people FROM incoming WHERE {NEW} GROU
 STEPS = (
     ("writing", "SET CONSTRAINTS ALL IMMEDIATE"),  # each statement is checked at its own end
     (
-        "counting for those who are here",
-        f"""WITH came AS ({_CAME})
-        UPDATE users_user SET referrals_count = referrals_count + came.people
-        FROM came WHERE users_user.invite_code = came.inviter_code""",
-    ),
-    (
         "writing people",
         f"""WITH came AS ({_CAME})
         INSERT INTO users_user (id, phone, invite_code, password, is_active, is_staff, is_superuser, created_at,
@@ -36,5 +30,13 @@ STEPS = (
     (
         "writing activations",
         "ALTER TABLE users_activation " + ", ".join(f"ENABLE TRIGGER {trigger}" for trigger in _TRIGGERS),
+    ),
+    # Last of all: whose row has been written cannot sign in until the transaction ends.
+    (
+        "counting for those who are here",
+        f"""WITH came AS ({_CAME})
+        UPDATE users_user SET referrals_count = referrals_count + came.people
+        FROM came WHERE users_user.invite_code = came.inviter_code
+            AND NOT EXISTS (SELECT FROM incoming WHERE incoming.id = users_user.id)""",
     ),
 )
