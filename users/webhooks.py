@@ -85,11 +85,16 @@ def parse(url: str) -> Endpoint:
         raise ValueError("must hold URLs such as https://backend.example.com/events")
     if "@" in parts.netloc:
         raise ValueError("must hold no user and password")
-    literal = _literal(host)
-    if parts.scheme == "http" and not (host == LOCALHOST or (literal and literal.is_loopback)):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("must be https://, or http:// on loopback")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Endpoint(url, parts.scheme, host, port or _PORTS[parts.scheme], target, literal)
+    return Endpoint(url, parts.scheme, host, port or _PORTS[parts.scheme], target, _literal(host))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name, or an address with or without brackets, leads to this machine itself."""
+    literal = _literal(host.strip("[]"))
+    return host == LOCALHOST or (literal is not None and literal.is_loopback)
 
 
 def _literal(host: str) -> IPAddress | None:

@@ -6,7 +6,6 @@ from project.env.addresses import (
     endpoints,
     header_names,
     ios_apps,
-    is_loopback,
     names_of,
     origin,
     origins,
@@ -38,6 +37,7 @@ from project.env.secrets import (
     signing_secret,
     token,
 )
+from users.webhooks import is_loopback
 
 __all__ = [
     "EVERY_ADDRESS",

@@ -1,6 +1,5 @@
 """Where things are: origins, hosts, databases, endpoints, apps."""
 
-import ipaddress
 import re
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +10,6 @@ from users.webhooks import Endpoint
 from users.webhooks import parse as parse_endpoint
 
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where this machine's own browser finds it
-LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
 
 
 def origins(name: str) -> list[str]:
@@ -19,13 +17,13 @@ def origins(name: str) -> list[str]:
     given = words(name, [])
     for origin in given:
         parts = urlsplit(origin)
-        is_origin = parts.scheme in {"http", "https"} and parts.netloc and not parts.path and _has_port(origin)
+        is_origin = parts.scheme in {"http", "https"} and parts.netloc and not parts.path and _may_be_a_port(origin)
         if origin != "*" and not is_origin:
             refuse(f"{name} must hold origins such as https://app.example.com")
     return given
 
 
-def _has_port(url: str) -> bool:
+def _may_be_a_port(url: str) -> bool:
     """One that there can be, or none."""
     try:
         return urlsplit(url).port != 0
@@ -36,7 +34,7 @@ def _has_port(url: str) -> bool:
 def origin(name: str) -> str:
     """One web origin, `https://zovi.example`, or nothing. A slash at its end is forgiven."""
     given = text(name).removesuffix("/")
-    is_origin = re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", given) and _has_port(given)
+    is_origin = re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", given) and _may_be_a_port(given)
     if given and not is_origin:
         refuse(f"{name} must be an address without a path, such as https://zovi.example")
     return given
@@ -63,15 +61,6 @@ def postgres(url: str) -> dict:
     if not database.get("NAME"):
         refuse(form)
     return database | {"HOST": unquote(database["HOST"])}
-
-
-def is_loopback(host: str) -> bool:
-    if host in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def names_of(*addresses: str) -> list[str]:

@@ -35,15 +35,14 @@ def refuse_or_alarm(reached: str, limits: tuple[Limit, ...]) -> list[Limit]:
     """The limits that were reached, each that is about everybody with an alarm; or the error with the longest wait."""
     every = _every_rate(limits)
     found = [(float(wait), every[int(number)][0]) for number, wait in map(str.split, filter(None, reached.split(",")))]
-    refusing = [(wait, limit) for wait, limit in found if limit.error]
-    told = max(refusing, key=lambda one: one[0])[1:] if refusing else ()
-    for limit in dict.fromkeys([*told, *(limit for _, limit in found if limit.of_everybody)]):
+    worst = max((one for one in found if one[1].error), key=lambda one: one[0], default=None)
+    told = [limit for _, limit in found if limit.of_everybody]
+    for limit in dict.fromkeys([worst[1], *told] if worst else told):
         audit.limit_reached(limit.setting, by_everybody=limit.of_everybody)
         if limit.of_everybody:
             events.raise_alarm("limit_reached", limit=limit.setting)
-    if refusing:
-        wait, limit = max(refusing, key=lambda one: one[0])
-        raise limit.error(retry_after=wait)
+    if worst and worst[1].error:
+        raise worst[1].error(retry_after=worst[0])
     return [limit for _, limit in found]
 
 

@@ -156,6 +156,11 @@ class ExportedCode(serializers.Serializer):
     used_at = serializers.DateTimeField(allow_null=True)
 
 
+class ExportedOpenings(serializers.Serializer):
+    day = serializers.DateField(help_text="UTC's.")
+    times = serializers.IntegerField()
+
+
 class ExportAnswer(serializers.Serializer):
     id = serializers.UUIDField()
     phone_number = serializers.CharField()
@@ -163,6 +168,7 @@ class ExportAnswer(serializers.Serializer):
     registered_at = serializers.DateTimeField()
     seen_at = serializers.DateTimeField(allow_null=True, help_text="In sessions that are kept no more.")
     activated = ExportedActivation(allow_null=True)
+    invite_openings = ExportedOpenings(many=True, help_text="Of the invite link, by day, of the last year.")
     referrals = ExportedReferral(many=True)
     sessions = ExportedSession(many=True)
     codes = ExportedCode(many=True)

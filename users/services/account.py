@@ -48,7 +48,7 @@ def _about(user: User) -> dict[str, Any]:
         "registered_at": user.created_at,
         "seen_at": user.seen_at,
         "activated": _activated_by(user),
-        "invite_opened": list(user.openings.order_by("-day").values("day", "times")),
+        "invite_openings": list(user.openings.order_by("-day").values("day", "times")),
         "sessions": list(
             user.sessions.order_by("-created_at").values(
                 "address", "user_agent", "created_at", "seen_at", "refreshed_at", "ended_at"
@@ -93,20 +93,25 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
     with limits.locked_phones(key):
         if not User.objects.select_for_update().filter(id=user.id, phone=user.phone).exists():
             raise InvalidToken()
-        release(user, key)
-        tokens.end_sessions(user.sessions.all(), reason=EndReason.USER_DELETED)
-        user.sessions.all().delete()
-        user.openings.all().delete()
-        user.groups.clear()
-        user.user_permissions.clear()
-        User.objects.filter(id=user.id).update(
-            phone=None,
-            invite_opened=0,
-            is_active=False,
-            is_staff=False,
-            is_superuser=False,
-            password=NO_PASSWORD,
-            seen_at=None,
-        )
-        events.record(EventType.USER_DELETED, {"user_id": user.id, "invite_code": user.invite_code})
+        _erase(user, key)
     audit.account_deleted(user.id)
+
+
+def _erase(user: User, key: str) -> None:
+    """In a transaction that holds the number's lock. The row stays, for those whom the person invited."""
+    release(user, key)
+    tokens.end_sessions(user.sessions.all(), reason=EndReason.USER_DELETED)
+    user.sessions.all().delete()
+    user.openings.all().delete()
+    user.groups.clear()
+    user.user_permissions.clear()
+    User.objects.filter(id=user.id).update(
+        phone=None,
+        invite_opened=0,
+        is_active=False,
+        is_staff=False,
+        is_superuser=False,
+        password=NO_PASSWORD,
+        seen_at=None,
+    )
+    events.record(EventType.USER_DELETED, {"user_id": user.id, "invite_code": user.invite_code})

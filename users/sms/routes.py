@@ -1,6 +1,5 @@
 """The ways to a phone, as SMS_URL lists them: which serve a region, and which of them is asked first."""
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +11,7 @@ from django.conf import settings
 from users import waiting
 from users.sms import gateways
 from users.sms.message import AnyMessage
+from users.webhooks import is_loopback
 
 _REGIONS = re.compile(r"([A-Z]{2}(?:,[A-Z]{2})*)\|")
 
@@ -94,17 +94,10 @@ def _require_hook(route: Route) -> None:
     parts = urlsplit(route.url.removeprefix("hook+"))
     if not parts.hostname:
         raise ValueError("SMS_URL: a hook is an address such as hook+https://gate.example.com/send")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("SMS_URL: hook+http:// is for loopback only; elsewhere it must be hook+https://")
     if not settings.SMS_HOOK_SECRET:
         raise ValueError("SMS_HOOK_SECRET is missing: it signs what goes to a hook")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _require_recipient(route: Route) -> None:

@@ -116,7 +116,7 @@ def test_an_export_holds_everything_we_keep(alice, bob, charlie, browser):
             "registered_at": bob.created_at,
             "seen_at": None,
             "activated": {"invite_code": alice.invite_code, "inviter": "+7 913 ***-**-00", "at": came.created_at},
-            "invite_opened": [{"day": today, "times": 2}],
+            "invite_openings": [{"day": today, "times": 2}],
             "referrals": [{"phone_number": charlie.phone, "at": invited.created_at}],
             "sessions": [
                 {

@@ -457,7 +457,7 @@ def test_an_export_is_ones_own_data(as_alice, alice):
         "registered_at",
         "seen_at",
         "activated",
-        "invite_opened",
+        "invite_openings",
         "referrals",
         "sessions",
         "codes",
