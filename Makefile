@@ -41,7 +41,7 @@ upgrade-db: $(VENV)/installed ## move the embedded database to the newest Postgr
 	@exec $(IN)/python manage.py upgrade_db
 
 test: $(VENV)/installed-dev npm/node_modules/fetched-dev $(GRAPHIQL)/installed ## run the whole test suite against a real PostgreSQL
-	@$(IN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(IN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 messages: $(VENV)/installed-dev ## compile the Russian texts, after a change of django.po
 	@$(IN)/python -c "import polib; polib.pofile('$(RUSSIAN).po').save_as_mofile('$(RUSSIAN).mo')"
