@@ -92,7 +92,11 @@ def test_graphql_tells_the_channel(hook, api):
         ("call", "en", "We are calling +7 913 674-00-00. The code is the last 4 digits of the number that calls"),
         ("telegram", "en", "Look into Telegram on +7 913 674-00-00: the code is there."),
         ("max", "en", "Look into MAX on"),
-        ("call", "ru", "Звоним на +7 913 674-00-00. Код — последние цифры номера, с которого поступит звонок (всего цифр: 4)."),
+        (
+            "call",
+            "ru",
+            "Звоним на +7 913 674-00-00. Код — последние цифры номера, с которого поступит звонок (всего цифр: 4).",
+        ),
         ("whatsapp", "ru", "Код отправлен в WhatsApp на номер +7 913 674-00-00."),
     ],
 )
