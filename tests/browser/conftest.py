@@ -61,7 +61,7 @@ class Visit:
 def visit(chromium) -> Iterator[Visit]:
     context = chromium.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
     visit = Visit(context.new_page())
-    visit.page.set_default_timeout(10_000)
+    visit.page.set_default_timeout(120_000)  # for what never comes: no test is decided by a busy machine
     visit.page.on("request", lambda request: visit.requests.append(request.url))
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     visit.page.on(
