@@ -85,10 +85,10 @@ def verify_code(
     InvalidInput, InvalidPhone, RegionNotAllowed, PhoneNotMobile, ChallengeRequired, InvalidCode, TooManyAttempts,
     AccountDisabled, AccountIdle.
     """
-    if start_afresh and idleness.is_asked_about():
-        return _start_afresh(code, challenge, client, phone)
-    asks = start_afresh is None and idleness.is_asked_about()
     claimed = read_phone(phone) if phone else None
+    if start_afresh and idleness.is_asked_about():
+        return _start_afresh(code, challenge, client, claimed)
+    asks = start_afresh is None and idleness.is_asked_about()
     new_user, new_session = User.objects.new(""), tokens.new_session(client)
     row = _try(
         code,
@@ -115,8 +115,7 @@ def verify_code(
     return _signed_in(user, session, client, is_new)
 
 
-def _start_afresh(code: str, challenge: str | None, client: Client, phone: str | None) -> SignIn:
-    claimed = read_phone(phone) if phone else None
+def _start_afresh(code: str, challenge: str | None, client: Client, claimed: phones.Phone | None) -> SignIn:
     row = _try(
         code,
         challenge,
