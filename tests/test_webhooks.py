@@ -80,3 +80,4 @@ def test_a_deliverer_that_was_killed_is_started_again_and_ends_with_the_server(t
         zovi.process.wait()
         zovi.log.close()
         wait_until(lambda: not successor.is_running() or successor.status() == psutil.STATUS_ZOMBIE, DEADLINE)
+        zovi.kill_everything()  # the database, which nobody was left to stop
