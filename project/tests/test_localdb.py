@@ -1,8 +1,11 @@
 """The embedded PostgreSQL: which of the versions that come along runs, and where its data and its socket are."""
 
 import shutil
+import subprocess
+import sys
 from contextlib import contextmanager
 
+import psycopg2
 import pytest
 
 from project import env, localdb
@@ -62,6 +65,20 @@ def test_two_versions_come_along():
 def test_new_data_take_the_newest_version(tmp_path):
     with running(tmp_path):
         assert major(tmp_path) == localdb.version(tmp_path) == NEW
+
+
+def test_the_last_one_to_use_it_stops_it_and_nobody_before(tmp_path):
+    hold = (
+        f"import pathlib; from project import localdb; localdb.hold(pathlib.Path({str(tmp_path)!r})); print(); input()"
+    )
+    other = subprocess.Popen([sys.executable, "-c", hold], cwd=env.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout.readline() == b"\n"
+    with running(tmp_path):
+        pass
+    assert ask(tmp_path, "SELECT 1") == [(1,)]
+    other.communicate(b"\n")
+    with pytest.raises(psycopg2.OperationalError):
+        ask(tmp_path, "SELECT 1")
 
 
 def test_the_demo_and_the_real_thing_have_a_database_each(tmp_path):

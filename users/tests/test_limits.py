@@ -8,6 +8,7 @@ from django.db.models import F
 from tests.support.people import ALICE, BOB, CHARLIE, wrong
 from users import clients, codes, errors, limits, services, sms
 from users.clients import Client
+from users.limits import sending
 from users.models import Activation, AddressFailure, Challenge, CodeFailure, InviteFailure
 from users.rates import parse
 from users.sms import gateways, routes
@@ -447,6 +448,16 @@ def test_a_network_of_ipv6_gets_so_many_codes_over_all_its_addresses(settings):
     assert send("+79130000004", "2001:db8:2::")
     assert [send(f"+7914000000{number}", "203.0.113.7") for number in range(5)]
     assert set(Challenge.objects.values_list("network", flat=True)) == {"2001:db8:1::", "2001:db8:2::", "203.0.113.0"}
+
+
+@pytest.mark.parametrize(
+    ("address", "waits_for"),
+    [("203.0.113.7", []), ("2001:db8:1:2::", ["network 2001:db8:1::"])],
+)
+def test_only_networks_of_ipv6_take_turns(settings, address, waits_for):
+    settings.OTP_SENDS_PER_NETWORK = parse("3/h")
+    asked = Challenge(address=address, network=Client(address).network, phone_key="key")
+    assert [key for key in sending._keys_of(asked) if key.startswith("network")] == waits_for
 
 
 def look_up(address: str, *, found: bool) -> None:
