@@ -2,16 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.zovi import AXE, SCREENSHOTS
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
+PATIENCE = 120_000  # milliseconds for what never comes: no test is decided by a busy machine
+expect.set_options(timeout=PATIENCE)
 
 
 def skip_unless_ci(reason: str) -> None:
@@ -58,15 +60,27 @@ class Visit:
 
 
 @pytest.fixture
-def visit(chromium) -> Iterator[Visit]:
-    context = chromium.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
-    visit = Visit(context.new_page())
-    visit.page.set_default_timeout(120_000)  # for what never comes: no test is decided by a busy machine
+def open_page(chromium) -> Iterator[Callable[..., Page]]:
+    """open_page(locale="en", ...): a page of a browser that nobody has used yet."""
+    contexts = []
+
+    def opened(**how) -> Page:
+        contexts.append(chromium.new_context(**how))
+        contexts[-1].set_default_timeout(PATIENCE)
+        return contexts[-1].new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def visit(open_page) -> Visit:
+    visit = Visit(open_page(locale="en-GB", viewport={"width": 1280, "height": 800}))
     visit.page.on("request", lambda request: visit.requests.append(request.url))
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     visit.page.on(
         "console",
         lambda message: visit.complaints.append(message.text) if message.type in ("error", "warning") else None,
     )
-    yield visit
-    context.close()
+    return visit

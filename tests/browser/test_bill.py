@@ -43,19 +43,16 @@ def two_weeks():
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("size", "language"), [(zovi.PHONE, "ru"), (zovi.DESK, "en")], ids=["phone", "desk"])
-def test_the_bill_reads_well(live_server, chromium, two_weeks, size, language, scheme):
-    context = chromium.new_context(viewport=size, locale=language, color_scheme=scheme, reduced_motion="reduce")
-    page = context.new_page()
+def test_the_bill_reads_well(live_server, open_page, two_weeks, size, language, scheme):
+    page = open_page(viewport=size, locale=language, color_scheme=scheme, reduced_motion="reduce")
     page.goto(f"{live_server.url}/admin/")
     page.fill("#id_username", ALICE)
     page.fill("#id_password", PASSWORD)
-    page.click("input[type=submit]")
-    page.wait_for_selector(".bill")
+    zovi.follow(page, "input[type=submit]")
     zovi.picture(page, f"admin-bill-{size['width']}-{scheme}")
     bars = page.locator(".bill .plot svg").evaluate_all(WIDTHS)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     cut_off = page.locator(".bill").evaluate(f"bill => {{ document.body.replaceChildren(bill); return ({CUT_OFF})() }}")
     assert cut_off == []
-    context.close()
     assert len(bars) == 14
     assert min(bars) > size["width"] / 4

@@ -41,20 +41,13 @@ def sites(tmp_path_factory):
 
 
 @pytest.fixture
-def see(chromium):
-    """see(size, scheme): a browser's page, and what it complained of."""
-    contexts = []
+def see(open_page):
+    """see(size, scheme): a browser's page."""
 
-    def open_page(size, scheme, locale="en"):
-        context = chromium.new_context(viewport=size, locale=locale, color_scheme=scheme, reduced_motion="reduce")
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        return page
+    def seen(size, scheme, locale="en"):
+        return open_page(viewport=size, locale=locale, color_scheme=scheme, reduced_motion="reduce")
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return seen
 
 
 def states(page, url):

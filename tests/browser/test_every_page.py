@@ -37,19 +37,15 @@ def every_state(page, url):
         yield name
     page.goto(f"{url}/send-code/")
     page.fill("#id_phone", "12")
-    page.click("form.card button")
-    page.get_by_role("alert").wait_for()
+    zovi.follow(page, "form.card button")
     yield "send-code-refused"
     zovi.ask_for_code(page, ALICE)
     yield "verify-code"
     right = zovi.code_on_the_page(page)
-    for left in ("2 ", "1 ", ""):
-        page.fill("#id_code", wrong(right))
-        page.locator(f".error:has-text('{left}')").wait_for()
-        page.wait_for_load_state()
-        yield f"verify-code-refused-{left.strip() or 0}"
-        if page.locator("[data-code] button").count() == 0:
-            break
+    for left in (2, 1, 0):
+        with page.expect_navigation():
+            page.fill("#id_code", wrong(right))
+        yield f"verify-code-refused-{left}"
     page.goto(f"{url}/verify-code/")
     yield "verify-code-over"
     zovi.sign_in(page, url, ALICE)
@@ -58,7 +54,7 @@ def every_state(page, url):
     zovi.people_came_to(alice, 25)
     page.goto(f"{url}/profile/")
     yield "profile-people"
-    page.click("[rel=next]")
+    zovi.follow(page, "[rel=next]")
     yield "profile-people-older"
     for name, address in (
         ("logout", "/logout/"),
@@ -74,17 +70,14 @@ def every_state(page, url):
     yield "invite-open"
     page.goto(f"{url}/profile/")
     page.fill("#id_invite_code", "ZZZZZZ")
-    page.click("form:has(#id_invite_code) button")
-    page.get_by_role("alert").wait_for()
+    zovi.follow(page, "form:has(#id_invite_code) button")
     yield "profile-refused"
     page.goto(f"{url}/profile/delete/")
     yield "delete"
-    page.click("form.again button")
-    page.wait_for_selector("#id_code")
+    zovi.follow(page, "form.again button")
     yield "delete-awaited"
     page.fill("#id_code", wrong(zovi.code_on_the_page(page)))
-    page.click("form.card button")
-    page.get_by_role("alert").wait_for()
+    zovi.follow(page, "form.card button")
     yield "delete-refused"
     yield from another_number(page, url)
     yield from idle_account(page, url)
@@ -103,8 +96,7 @@ def another_number(page, url):
     page.goto(f"{url}/profile/phone/")
     yield "phone"
     page.fill("#id_phone", "8 916 111-22-33")
-    page.click("form.card button")
-    page.wait_for_url("**/profile/phone/code/")
+    zovi.follow(page, "form.card button")
     yield "phone-code"
 
 
@@ -117,21 +109,19 @@ def idle_account(page, url):
     with override_settings(ACCOUNT_IDLE_DAYS=365):
         page.goto(f"{url}/send-code/")
         zovi.ask_for_code(page, ALICE)
-        page.fill("#id_code", zovi.code_on_the_page(page))
-        page.wait_for_selector("[name=start_afresh]", state="attached")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.fill("#id_code", zovi.code_on_the_page(page))
         yield "account-idle"
-        page.click("form:has([value=true]) button")
-        page.wait_for_url("**/profile/")
+        zovi.follow(page, "form:has([value=true]) button")
         assert User.objects.get(phone=ALICE).created_at > past
 
 
 @pytest.mark.parametrize(
     ("size", "scheme"), [(zovi.PHONE, "light"), (zovi.DESK, "dark")], ids=["phone-light", "desk-dark"]
 )
-def test_axe_finds_nothing(live_server, chromium, axe, scheme, size):
-    context = chromium.new_context(viewport=size, locale="en", color_scheme=scheme, reduced_motion="reduce")
-    page, found, states = context.new_page(), {}, 0
+def test_axe_finds_nothing(live_server, open_page, axe, scheme, size):
+    page = open_page(viewport=size, locale="en", color_scheme=scheme, reduced_motion="reduce")
+    found, states = {}, 0
     for name in every_state(page, live_server.url):
         states += 1
         page.evaluate(axe)
@@ -142,22 +132,19 @@ def test_axe_finds_nothing(live_server, chromium, axe, scheme, size):
         lower = [box.bounding_box() for box in page.locator("form.again .second, form.again .act").all()]
         if name.startswith("delete"):
             assert [lower[1]["y"] - lower[0]["y"] - lower[0]["height"] >= 8] == [True], name
-    context.close()
     assert found == {}
     assert states > 20
 
 
 @pytest.mark.parametrize(("language", "thousand"), [("en", "1,000"), ("ru", "1\xa0000")])
-def test_the_form_for_a_code_is_on_a_phones_first_screen_whoever_came(live_server, chromium, language, thousand):
-    context = chromium.new_context(viewport=zovi.PHONE, locale=language)
-    page = context.new_page()
+def test_the_form_for_a_code_is_on_a_phones_first_screen_whoever_came(live_server, open_page, language, thousand):
+    page = open_page(viewport=zovi.PHONE, locale=language)
     zovi.sign_in(page, live_server.url, ALICE)
     zovi.people_came_to(User.objects.get(phone=ALICE), 1000)
     page.goto(f"{live_server.url}/profile/")
     assert page.text_content(".count") == thousand
     zovi.picture(page, f"profile-thousand-390-{language}")
     form = page.locator("form:has(#id_invite_code)").bounding_box()
-    context.close()
     assert form["y"] + form["height"] <= zovi.PHONE["height"]
 
 
@@ -166,12 +153,11 @@ def test_the_form_for_a_code_is_on_a_phones_first_screen_whoever_came(live_serve
     [(LEAST, "ru"), (LEAST, "en"), (zovi.DESK, "ru"), (MOST, "en")],
     ids=["360-ru", "360-en", "1280-ru", "1920-en"],
 )
-def test_nothing_is_cut_off_moves_or_is_too_small_to_hit(live_server, chromium, size, language):
-    context = chromium.new_context(viewport=size, locale=language, reduced_motion="reduce")
-    context.add_init_script("""window.moved = 0; new PerformanceObserver(list => {
+def test_nothing_is_cut_off_moves_or_is_too_small_to_hit(live_server, open_page, size, language):
+    page, faults = open_page(viewport=size, locale=language, reduced_motion="reduce"), []
+    page.add_init_script("""window.moved = 0; new PerformanceObserver(list => {
         for (const entry of list.getEntries()) window.moved += entry.value;
     }).observe({type: "layout-shift", buffered: true})""")
-    page, faults = context.new_page(), []
     for name in every_state(page, live_server.url):
         wide, moved, small = page.evaluate("""() => [
             document.documentElement.scrollWidth - innerWidth,
@@ -184,7 +170,6 @@ def test_nothing_is_cut_off_moves_or_is_too_small_to_hit(live_server, chromium, 
             faults.append((name, wide, moved, small))
         if size in (LEAST, zovi.DESK):
             zovi.picture(page, f"{name}-{size['width']}-{language}")
-    context.close()
     assert faults == []
 
 
@@ -203,16 +188,14 @@ CUT_OFF = """() => {
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
-def test_nothing_is_cut_off_where_text_is_twice_as_large(live_server, chromium, language):
-    context = chromium.new_context(viewport=zovi.PHONE, locale=language, reduced_motion="reduce")
-    context.add_init_script(TWICE_AS_LARGE)
-    page, faults = context.new_page(), {}
+def test_nothing_is_cut_off_where_text_is_twice_as_large(live_server, open_page, language):
+    page, faults = open_page(viewport=zovi.PHONE, locale=language, reduced_motion="reduce"), {}
+    page.add_init_script(TWICE_AS_LARGE)
     for name in every_state(page, live_server.url):
         cut_off = page.evaluate(CUT_OFF)
         faults |= {name: cut_off} if cut_off else {}
         if name in {"invite", "verify-code", "profile-people", "home"}:
             zovi.picture(page, f"{name}-200-{language}")
-    context.close()
     assert faults == {}
 
 
@@ -253,10 +236,10 @@ def test_keys_alone_lead_through_the_sign_in(live_server, visit):
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
     assert float(outline.removesuffix("px")) >= 3
     page.keyboard.type(ALICE)
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/verify-code/")
-    page.keyboard.type(zovi.code_on_the_page(page))
-    page.wait_for_url("**/profile/")
+    with page.expect_navigation(url="**/verify-code/"):
+        page.keyboard.press("Enter")
+    with page.expect_navigation(url="**/profile/"):
+        page.keyboard.type(zovi.code_on_the_page(page))
 
 
 def test_the_stylesheet_knows_every_class_the_pages_use():

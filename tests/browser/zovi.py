@@ -15,6 +15,12 @@ AXE = ROOT / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 
 
+def follow(page: Page, selector: str) -> None:
+    """Press what leads to another page, and wait until that one is whole: the click itself does not."""
+    with page.expect_navigation():
+        page.click(selector)
+
+
 def picture(page: Page, name: str) -> Path:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     path = SCREENSHOTS / f"{name}.png"
@@ -24,8 +30,8 @@ def picture(page: Page, name: str) -> Path:
 
 def ask_for_code(page: Page, phone: str) -> None:
     page.fill("#id_phone", phone)
-    page.click("form[action='/send-code/'] button")
-    page.wait_for_url("**/verify-code/")
+    follow(page, "form[action='/send-code/'] button")
+    assert page.url.endswith("/verify-code/"), page.url
 
 
 def code_on_the_page(page: Page) -> str:
@@ -35,10 +41,11 @@ def code_on_the_page(page: Page) -> str:
 
 def enter_code(page: Page, code: str, *, by_itself: bool = True) -> None:
     """With JavaScript the form goes by itself when the code is whole."""
-    page.fill("#id_code", code)
-    if not by_itself:
-        page.click("[data-code] button")
-    page.wait_for_url("**/profile/")
+    with page.expect_navigation():
+        page.fill("#id_code", code)
+        if not by_itself:
+            page.click("[data-code] button")
+    assert page.url.endswith("/profile/"), page.url
 
 
 def sign_in(page: Page, url: str, phone: str) -> None:
