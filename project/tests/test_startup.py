@@ -16,6 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from project import env, localdb, startup
+from project.management.commands import migrate
 from project.management.commands.serve import base_url
 from tests.deploy.test_image import as_its_user
 from tests.support.live import SECRETS, running
@@ -216,6 +217,47 @@ def test_a_role_that_may_quietens_the_log_itself(tmp_path, foreign):
 
 
 # --- Migrations ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def empty_database():
+    name = f"empty_{os.getpid()}"
+    stock = psycopg2.connect(os.environ["DATABASE_URL"])
+    stock.autocommit = True
+    with stock.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield os.environ["DATABASE_URL"].replace("/postgres?", f"/{name}?")
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    stock.close()
+
+
+def migrating(url: str) -> subprocess.Popen:
+    command = [sys.executable, "manage.py", "migrate", "--no-color"]
+    return subprocess.Popen(
+        command, env=os.environ | {"DATABASE_URL": url}, cwd=env.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def test_two_that_migrate_at_once_take_turns_and_are_not_in_the_way_of_an_index(empty_database):
+    before, beside = psycopg2.connect(empty_database), psycopg2.connect(empty_database)
+    beside.autocommit = True
+    with before.cursor() as turn, beside.cursor() as cursor:
+        turn.execute(migrate.TURN)
+        both = [migrating(empty_database) for _ in range(2)]
+        assert [one.stdout.readline().decode() for one in both] == [f"{migrate.WAITING}\n"] * 2
+        cursor.execute("SET lock_timeout = '5min'")
+        cursor.execute("CREATE TABLE toy (number int)")
+        cursor.execute("CREATE INDEX CONCURRENTLY ON toy (number)")
+        before.rollback()
+        said = [one.communicate()[0].decode() for one in both]
+        cursor.execute("SELECT count(*), count(DISTINCT (app, name)) FROM django_migrations")
+        [(rows, migrations)] = cursor.fetchall()
+    before.close()
+    beside.close()
+    assert [one.returncode for one in both] == [0, 0], said
+    assert sorted("Applying users.0001_initial... OK" in words for words in said) == [False, True]
+    assert sorted("No migrations to apply." in words for words in said) == [False, True]
+    assert rows == migrations
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,9 +1,12 @@
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.contrib.postgres.operations import AddIndexConcurrently, NotInTransactionMixin
 from django.core.management import CommandError
 from django.core.management.commands import migrate
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 from django.db.utils import OperationalError
 
@@ -13,24 +16,61 @@ from django.db.utils import OperationalError
 LOCK_TIMEOUT, LONG_LOCK_TIMEOUT = "300ms", "10min"
 TRIES, PAUSE_SECONDS = 20, 1.0
 
+TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('the migrations', 0))"
+TURN_PAUSE_SECONDS = 0.5
+# It is kept for as long as the migrations take, not for a machine that is gone, and without a look at any row.
+KEEP_TURN = """SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0;
+    SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3"""
+WAITING = "Another migrate is at work on this database: waiting for its end ..."
+
 
 class Command(migrate.Command):
     def handle(self, *args, database: str, **options):
         self.connection = connections[database]
+        with self.one_at_a_time():
+            try:
+                self.handle_patiently(*args, database=database, **options)
+            finally:
+                with self.connection.cursor() as cursor:
+                    cursor.execute("RESET lock_timeout")
+
+    @contextmanager
+    def one_at_a_time(self) -> Iterator[None]:
+        """Wait for the turn, which the database gives to one migrate at a time.
+
+        An open transaction of a connection of its own holds it: that works through a pooler, too. It is asked for again
+        and again, because a statement that waits for it would be in the way of an index that is built CONCURRENTLY.
+        """
+        own = self.connection.copy()
         try:
-            for number in range(1, TRIES + 1):
-                self.wait_for_locks(LOCK_TIMEOUT)
-                try:
-                    return super().handle(*args, database=database, **options)
-                except OperationalError as error:
-                    if getattr(error.__cause__, "pgcode", None) != "55P03":  # lock_not_available
-                        raise
-                    if number < TRIES:
-                        time.sleep(PAUSE_SECONDS)
-            raise CommandError(f"a table was in use, {TRIES} times; this migration has changed nothing: try again")
+            own.set_autocommit(False)
+            if not self.has_turn(own):
+                self.stdout.write(WAITING)
+                self.stdout.flush()
+                while not self.has_turn(own):
+                    time.sleep(TURN_PAUSE_SECONDS)
+            yield
         finally:
-            with self.connection.cursor() as cursor:
-                cursor.execute("RESET lock_timeout")
+            own.close()
+
+    def has_turn(self, own: BaseDatabaseWrapper) -> bool:
+        own.rollback()
+        with own.cursor() as cursor:
+            cursor.execute(KEEP_TURN)
+            cursor.execute(TURN)
+            return cursor.fetchone() == (True,)
+
+    def handle_patiently(self, *args, **options) -> None:
+        for number in range(1, TRIES + 1):
+            self.wait_for_locks(LOCK_TIMEOUT)
+            try:
+                return super().handle(*args, **options)
+            except OperationalError as error:
+                if getattr(error.__cause__, "pgcode", None) != "55P03":  # lock_not_available
+                    raise
+                if number < TRIES:
+                    time.sleep(PAUSE_SECONDS)
+        raise CommandError(f"a table was in use, {TRIES} times; this migration has changed nothing: try again")
 
     def migration_progress_callback(self, action, migration=None, fake=False):
         begins = action == "apply_start"
