@@ -28,7 +28,7 @@ _CODES = {
     "zovi_sms_cost_wasted": ("wasted", "What was paid for codes that nobody used."),
 }
 _COUNTERS = {
-    "zovi_sign_ins": ("sign_ins", "Sessions opened today (UTC)."),
+    "zovi_sign_ins": ("sign_ins", "Codes that let somebody in today (UTC), or moved them to another number."),
     "zovi_registrations": ("registrations", "People who came for the first time today (UTC)."),
     "zovi_activations": ("activations", "Invite codes entered today (UTC)."),
     "zovi_code_failures": ("failures", "Wrong codes today (UTC)."),

@@ -1,12 +1,13 @@
 """/metrics: closed without its token, and read by Prometheus' own parser."""
 
 import subprocess
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.db.models.functions import Now, TruncDay
 from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,6 +16,7 @@ from tests import needs
 from tests.support.people import ALICE, BOB, wrong
 from users import errors, services
 from users.models import Challenge, GuardDecision
+from users.sms import gateways, routes
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a-token-for-prometheus"
@@ -82,6 +84,53 @@ def test_it_counts_codes_by_region_channel_and_route(scrape, settings, browser, 
     assert found["zovi_sms_cost_wasted_total"] == {ru: 0, gb: 8, nowhere: 0}
     assert found["zovi_sign_ins_total"] == found["zovi_registrations_total"] == {(): 1}
     assert found["zovi_code_failures_total"] == found["zovi_sessions_live"] == {(): 1}
+
+
+def test_no_count_goes_back_while_a_gateway_takes_its_time_and_refuses(scrape, browser, monkeypatch):
+    """Prometheus takes that for a restart and counts the whole day once more."""
+    during = []
+
+    def refuse(route, message, deadline):
+        during.append(scrape())
+        return gateways.Answer(gateways.Outcome.REFUSED, "http_error", 500)
+
+    services.request_code(phone=ALICE, client=browser)
+    before = scrape()
+    monkeypatch.setattr(routes.Route, "ask", refuse)
+    with pytest.raises(errors.SMSNotSent):
+        services.request_code(phone=BOB, client=browser)
+    after = scrape()
+    assert before == during[0]
+    assert sum(after["zovi_codes_asked_total"].values()) == 2
+    assert sum(after["zovi_codes_sent_total"].values()) == sum(after["zovi_codes_refused_total"].values()) == 1
+
+
+def test_what_was_broken_off_is_counted_as_sent(scrape, browser, sms_outbox):
+    sent = services.request_code(phone=ALICE, client=browser)
+    Challenge.objects.filter(id=sent.challenge).update(code_hash="", route="", channel="")
+    assert "zovi_codes_asked_total" not in scrape()
+    Challenge.objects.update(created_at=F("created_at") - timedelta(minutes=1))
+    assert scrape()["zovi_codes_sent_total"] == {("RU", "", ""): 1}
+
+
+def test_whoever_leaves_takes_no_sign_in_back(scrape, settings, sms_outbox, browser):
+    settings.OTP_RESEND_COOLDOWN = 0
+    sent = services.request_code(phone=ALICE, client=browser)
+    alice = services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser).user
+    sent = services.request_code(phone=ALICE, client=browser)
+    services.delete_account(user=alice, code=sent.otp, challenge=sent.challenge)
+    found = scrape()
+    assert found["zovi_sign_ins_total"] == found["zovi_registrations_total"] == {(): 1}
+    assert found["zovi_sessions_live"] == {(): 0}
+
+
+def test_a_sign_in_after_midnight_is_one_of_the_day(scrape, browser, sms_outbox):
+    sent = services.request_code(phone=ALICE, client=browser)
+    services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser)
+    Challenge.objects.update(created_at=TruncDay(Now(), tzinfo=UTC) - timedelta(minutes=2))
+    assert scrape()["zovi_sign_ins_total"] == {(): 1}
+    Challenge.objects.update(used_at=TruncDay(Now(), tzinfo=UTC) - timedelta(minutes=1))
+    assert scrape()["zovi_sign_ins_total"] == {(): 0}
 
 
 def test_it_counts_the_rest(scrape, alice, bob, settings):
