@@ -145,6 +145,15 @@ class RecentSignInRequired(Forbidden):
     detail = _("For this you must have signed in within the last ten minutes. Sign in again.")
 
 
+class AdministratorsAccount(Forbidden):
+    """Whoever has an administrator's number now could else take it, and them, away."""
+
+    detail = _(
+        "No code by SMS moves or deletes an administrator's account. Its number is changed in the admin; before it is "
+        "deleted, its rights are taken away there."
+    )
+
+
 class AccountDisabled(Forbidden):
     code = "account_disabled"
     detail = _("This account has been switched off.")

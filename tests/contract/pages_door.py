@@ -160,7 +160,7 @@ def _refusal(response) -> Answer:
     if 'name="start_afresh"' in html:  # a page of its own asks
         return Answer("account_idle", response.status_code)
     field = _find(r'<div class="error" id="id_(\w+)_error"', html)
-    words = _find(r'role="alert">\s*<p>([^<]*)</p>', html) if field else _find(r"<h1[^>]*>([^<]*)</h1>", html)
+    words = _find(r'role="alert">\s*(?:<p>)?([^<]*)</p>', html) or _find(r"<h1[^>]*>([^<]*)</h1>", html)
     said: dict = {}
     if words not in CODES:
         said["fields"] = [field]

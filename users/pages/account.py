@@ -22,7 +22,7 @@ class Export(visitor.SignedInOnly, View):
         )
 
 
-class DeleteAccount(visitor.SignedInOnly, FormPage):
+class DeleteAccount(visitor.SignedInOnly, visitor.GivesNumberUp, FormPage):
     form_class = VerifyCodeForm
     template_name = "users/delete_account.html"
 

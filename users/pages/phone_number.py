@@ -15,7 +15,7 @@ from users.pages.form_page import FormPage
 from users.pages.forms import NewPhoneForm, ResendCodeForm, VerifyCodeForm
 
 
-class ChangePhone(visitor.SignedInOnly, FormPage):
+class ChangePhone(visitor.SignedInOnly, visitor.GivesNumberUp, FormPage):
     form_class = NewPhoneForm
     template_name = "users/change_phone.html"
 
@@ -27,7 +27,7 @@ class ChangePhone(visitor.SignedInOnly, FormPage):
         return {"signed_in_recently": services.signed_in_recently(user=self.request.visitor)}
 
 
-class ConfirmPhone(visitor.SignedInOnly, FormPage):
+class ConfirmPhone(visitor.SignedInOnly, visitor.GivesNumberUp, FormPage):
     form_class = VerifyCodeForm
     template_name = "users/confirm_phone.html"
     steps = {"start": "page_change_phone", "verify": "page_confirm_phone", "resend": "page_resend_to_new_phone"}

@@ -6,12 +6,13 @@ So a session that was won by SMS does not open the admin site, and one that is e
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import rotate_token
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from users import tokens
+from users import services, tokens
+from users.errors import AdministratorsAccount
 from users.models import Session, User
 from users.pages import errand
 
@@ -75,4 +76,15 @@ class SignedInOnly:
         if not identify(request):
             back = f"?next={request.path}" if request.method == "GET" else ""
             return redirect(reverse("page_send_code") + back)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class GivesNumberUp:
+    """After SignedInOnly: on the way to giving one's number up, who may not is told before a code is paid for."""
+
+    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        try:
+            services.require_may_give_number_up(user=request.visitor)
+        except AdministratorsAccount as refusal:
+            return render(request, "users/administrators_account.html", {"refusal": refusal}, status=refusal.status)
         return super().dispatch(request, *args, **kwargs)

@@ -26,6 +26,7 @@ from users.services.events import (
 from users.services.fixed_numbers import FixedNumbers, fixed_numbers
 from users.services.invitations import Invitation, Standing, invitation, noted_invitation
 from users.services.messages import Delivered, inbox
+from users.services.numbers import require_may_give_number_up
 from users.services.openings import note_opening, write_openings
 from users.services.phone_number import change_phone, require_may_change_phone, set_phone, signed_in_recently
 from users.services.referral import (
@@ -101,6 +102,7 @@ __all__ = [
     "replay_events",
     "request_code",
     "require_may_change_phone",
+    "require_may_give_number_up",
     "service_of",
     "sessions_of",
     "set_phone",

@@ -7,11 +7,11 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from users import audit, events, limits, phones, tokens
-from users.errors import Forbidden, InvalidToken
+from users.errors import InvalidToken
 from users.models import NO_PASSWORD, Activation, Challenge, User
 from users.services import profile_query
 from users.services.arguments import phone_key
-from users.services.numbers import release
+from users.services.numbers import release, require_may_give_number_up
 from users.services.sign_in import confirm_code
 from users.webhooks import EndReason, EventType
 
@@ -83,11 +83,9 @@ def delete_account(*, user: User, code: str, challenge: str | None) -> None:
     The number goes from every table. Those who were invited stay so; the inviter's list keeps an entry without a
     number. A keyed hash remains, so that leaving resets neither limits nor the one activation. Codes that are on their
     way are dead: whoever asks for the next one is somebody new.
-    Raises what `confirm_code` raises, InvalidToken when the person has just left, and Forbidden for administrators:
-    whoever has their number now would take it, and them, away.
+    Raises what `require_may_give_number_up` and `confirm_code` raise, and InvalidToken when the person has just left.
     """
-    if user.is_administrator:
-        raise Forbidden()
+    require_may_give_number_up(user=user)
     confirm_code(user=user, code=code, challenge=challenge)
     key = phone_key(user.phone)
     with limits.locked_phones(key):

@@ -3,8 +3,15 @@
 from django.db.models.functions import Now
 
 from users import events, tokens
+from users.errors import AdministratorsAccount
 from users.models import Activation, Challenge, InvitedNumber, Message, User
 from users.webhooks import EndReason, EventType, PhoneReason
+
+
+def require_may_give_number_up(*, user: User) -> None:
+    """By a code, for another one or by leaving. Raises AdministratorsAccount."""
+    if user.is_administrator:
+        raise AdministratorsAccount()
 
 
 def release(user: User, key: str) -> None:

@@ -25,9 +25,8 @@ def signed_in_recently(*, user: User) -> bool:
 
 
 def require_may_change_phone(*, user: User) -> None:
-    """Raises Forbidden for administrators, whose numbers only the operator changes, and RecentSignInRequired."""
-    if user.is_administrator:
-        raise Forbidden()
+    """Raises AdministratorsAccount and RecentSignInRequired."""
+    numbers.require_may_give_number_up(user=user)
     if not signed_in_recently(user=user):
         raise RecentSignInRequired()
 

@@ -782,6 +782,25 @@ def test_an_account_is_deleted_after_a_fresh_code_to_its_own_number(page, sms_ou
     assert page.get("/profile/").status_code == 302
 
 
+@pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
+def test_an_administrator_is_told_before_a_code_is_sent_and_finds_no_form(page, sms_outbox, right):
+    sign_in(page, sms_outbox)
+    page.post("/profile/phone/", {"phone": BOB})
+    before = len(sms_outbox)
+    User.objects.update(**{right: True})
+    Session.objects.update(created_at=F("created_at") - timedelta(minutes=11))
+    sends = ("/profile/phone/resend/", "/profile/delete/code/")
+    answers = [page.get(address) for address in ("/profile/phone/", "/profile/phone/code/", "/profile/delete/")]
+    answers += [page.post("/profile/phone/", {"phone": BOB}), *(page.post(address) for address in sends)]
+    answers += [page.post(address, {"code": "0000"}) for address in ("/profile/phone/code/", "/profile/delete/")]
+    for answer in answers:
+        assert answer.status_code == 403
+        assert str(errors.AdministratorsAccount.detail) in unescape(text_of(answer))
+        assert set(re.findall(r'action="([^"]*)"', answer.content.decode())) == {"/logout/", "/language/"}
+    assert len(sms_outbox) == before
+    assert User.objects.get().phone == ALICE
+
+
 def test_leaving_is_for_those_who_are_signed_in(page):
     for address in ("/profile/export/", "/profile/delete/", "/profile/delete/code/"):
         assert page.get(address).status_code == 302
