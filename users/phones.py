@@ -1,5 +1,6 @@
 """Phone numbers: read in any usual form, kept in E.164, shown to others masked. Pure."""
 
+import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ TYPES = {
     for name, number in vars(PhoneNumberType).items()
     if isinstance(number, int) and number != PhoneNumberType.UNKNOWN
 }
+# What spreadsheets and data frames make of a number; to libphonenumber its last zero is one more digit.
+_DECIMAL = re.compile(r"\+?\d+[.,]0+")
 _REFUSED_CHARACTERS = {"Cc", "Cs"}  # control characters, NUL among them, and halves of characters
 
 
@@ -40,7 +43,7 @@ def read(raw: str, *, default_region: str) -> Phone:
     if any(unicodedata.category(character) in _REFUSED_CHARACTERS for character in raw):
         raise InvalidPhone()
     written = raw.strip()
-    if any(character.isalpha() for character in written):
+    if any(character.isalpha() for character in written) or _DECIMAL.fullmatch(written):
         raise InvalidPhone()
     if written.startswith("00"):  # the international prefix of most of the world, but not of Russia
         written = "+" + written[2:]

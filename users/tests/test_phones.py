@@ -1,3 +1,5 @@
+import re
+
 import phonenumbers
 import pytest
 from hypothesis import given
@@ -38,6 +40,15 @@ def test_the_default_region_decides_what_a_bare_number_means():
 def test_anything_else_is_refused(raw):
     with pytest.raises(InvalidPhone):
         normalise(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "region"), [("+491511234567.0", "RU"), ("4366412345.0", "AT"), ("+4366412345,00", "RU"), ("066412345.0", "AT")]
+)
+def test_a_decimal_fraction_is_not_the_longer_number_of_somebody_else(raw, region):
+    with pytest.raises(InvalidPhone):
+        normalise(raw, region=region)
+    normalise(re.sub("[.,]", "", raw), region=region)
 
 
 def test_a_region_outside_the_list_is_refused_by_its_own_error():
