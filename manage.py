@@ -3,6 +3,7 @@
 
 import os
 import shlex
+import signal
 import sys
 
 try:
@@ -33,6 +34,10 @@ def main() -> None:
 
     try:
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read what is printed has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would print the rest at its end
+        sys.exit(128 + signal.SIGPIPE)
     except (ProgrammingError, Psycopg2Error) as error:
         if getattr(error.__cause__ or error, "pgcode", None) not in TABLES_OF_ANOTHER_VERSION:
             raise

@@ -2,6 +2,8 @@
 
 import os
 import re
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -271,6 +273,16 @@ def test_manage_py_and_only_it_assumes_a_demo(tmp_path):
     refused = run("-m", "gunicorn", "--check-config", "project.wsgi")
     assert refused.returncode != 0
     assert "neither DEMO=1 nor SMS_URL is set" in refused.stderr
+
+
+def test_a_reader_who_has_had_enough_gets_no_traceback():
+    """As `head` does: the words end, and so does the command, as one that SIGPIPE has ended."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as said:
+        command = [sys.executable, "manage.py", "check"]
+        done = subprocess.run(command, cwd=env.ROOT, env=os.environ | DEMO, stdout=said, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_every_variable_that_is_read_is_in_the_example():
