@@ -1,6 +1,7 @@
 """CSV that PostgreSQL streams, which import_users reads again; and check_data, which finds each wrong row."""
 
 import csv
+import errno
 import io
 import re
 import stat
@@ -13,6 +14,7 @@ from django.db import connection
 from project.env import ROOT
 from tests.support.people import ALICE, BOB
 from users import services
+from users.management.commands.export_users import Command
 from users.models import Challenge, Session, User
 from users.services import checking, exporting
 
@@ -87,6 +89,20 @@ def test_data_that_are_right_are_said_to_be(alice, bob, browser):
     services.activate_invite(user=bob, invite_code=alice.invite_code)
     services.request_code(phone=ALICE, client=browser)
     assert wrong() == {}
+
+
+def test_half_a_file_is_not_left_behind(alice, tmp_path, monkeypatch):
+    def fill(into) -> int:
+        into.write(b"phone")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "people.csv"
+    with monkeypatch.context() as full, pytest.raises(CommandError, match="cannot be written: No space left on device"):
+        full.setattr(Command, "export", staticmethod(fill))
+        call_command("export_users", str(path))
+    assert not path.exists()
+    call_command("export_users", str(path), stdout=io.StringIO())
+    assert ALICE in path.read_text()
 
 
 BREAKS = {
