@@ -1,6 +1,8 @@
 """All of a file or nothing of it; a line that is refused is named by its number and why."""
 
 import io
+import os
+import threading
 from functools import partial
 
 import pytest
@@ -159,6 +161,23 @@ def test_another_encoding_is_refused_by_its_line(read):
 def test_what_excel_writes_is_read(read):
     said = read(f"{ALICE};AAAAAA;", f"{BOB};;AAAAAA", first="phone;invite_code;inviter_code", encoding="utf-8-sig")
     assert "2 new people, 1 activations" in said
+
+
+def test_rows_that_a_spreadsheet_left_empty_are_none(read):
+    said = read(f"{ALICE};;", ";;", " ; ;", "", f"{BOB};;", ";;", first="phone;invite_code;inviter_code")
+    assert "2 lines: 2 new people, 0 activations, 0 here already, 0 refused" in said
+    assert refusals(read(f"{ALICE},,", ",,", ",BBBBBB,")) == {4: "phone"}
+
+
+def test_a_pipe_is_read_too(tmp_path):
+    pipe, said = tmp_path / "people", io.StringIO()
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=[f"phone\n{ALICE}\n"])
+    writer.start()
+    call_command("import_users", str(pipe), stdout=io.StringIO(), stderr=said)
+    writer.join()
+    assert User.objects.get().phone == ALICE
+    assert "reading: 1 lines\n" in said.getvalue()
 
 
 def test_time_is_kept_and_the_future_refused(read):

@@ -75,7 +75,8 @@ def _stage(cursor: Any, file: TextIO, show: Show) -> None:
     size = os.fstat(file.fileno()).st_size or 1
 
     def tell(number: int) -> None:
-        show(f"reading: {number:,} lines, {min(100, 100 * file.buffer.tell() // size)} %")
+        part = f", {min(100, 100 * file.buffer.tell() // size)} %" if file.seekable() else ""  # not what a pipe brings
+        show(f"reading: {number:,} lines{part}")
 
     delimiter, names = lines.header(file)
     cursor.execute(checks.INCOMING)

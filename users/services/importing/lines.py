@@ -38,7 +38,7 @@ def rows(file: TextIO, delimiter: str, names: list[str]) -> Iterator[str]:
     reader, now = csv.reader(file, delimiter=delimiter, strict=True), timezone.now()
     line = 2
     while (fields := _next(reader)) is not None:
-        if fields != []:  # an empty line
+        if any(field.strip() for field in fields):  # else an empty line, or what spreadsheets make of one
             yield _row(line, names, fields, now)
         line = reader.line_num + 2
 
