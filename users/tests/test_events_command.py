@@ -48,6 +48,12 @@ def test_what_is_due_is_delivered_and_listed(backend):
     assert say("deliver") == "posted: 0\n"
 
 
+@pytest.mark.parametrize("limit", ["-5", "0", "many", "99999999999999999999"])
+def test_a_limit_that_is_none_is_said_to_be(limit):
+    with pytest.raises(CommandError, match="argument --limit: invalid"):
+        say("list", f"--limit={limit}")
+
+
 def test_one_event_is_shown_whole(backend):
     [event] = happen(7)
     backend.status = 500

@@ -43,7 +43,8 @@ def test_anything_else_is_refused(raw):
 
 
 @pytest.mark.parametrize(
-    ("raw", "region"), [("+491511234567.0", "RU"), ("4366412345.0", "AT"), ("+4366412345,00", "RU"), ("066412345.0", "AT")]
+    ("raw", "region"),
+    [("+491511234567.0", "RU"), ("4366412345.0", "AT"), ("+4366412345,00", "RU"), ("066412345.0", "AT")],
 )
 def test_a_decimal_fraction_is_not_the_longer_number_of_somebody_else(raw, region):
     with pytest.raises(InvalidPhone):

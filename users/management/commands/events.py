@@ -21,7 +21,7 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         listing = actions.add_parser("list", help="the newest events, and what became of their deliveries")
         listing.add_argument("--type", choices=list(EventType))
-        listing.add_argument("--limit", type=int, default=20)
+        listing.add_argument("--limit", type=_count, default=20)
         listing.add_argument("--given-up", action="store_true", help="only those that an endpoint never took")
         showing = actions.add_parser("show", help="one event, with every delivery")
         showing.add_argument("id")
@@ -70,6 +70,13 @@ class Command(BaseCommand):
             events.deliver_forever(_told_to_stop(watch_input=until_input_ends))
         else:
             self.stdout.write(f"posted: {events.deliver_due()}")
+
+
+def _count(written: str) -> int:
+    """As argparse wants it: a ValueError is shown in one line."""
+    if not 1 <= int(written) <= 1_000_000:
+        raise ValueError
+    return int(written)
 
 
 def _named(event_id: str) -> Event:
