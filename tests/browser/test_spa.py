@@ -1,5 +1,6 @@
 """A page of another origin is a client like any other, if its origin is allowed: examples/spa, in real Chromium."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -208,15 +209,15 @@ def test_the_app_says_refusals_in_words(app, settings, bob):
     app.is_told("That is not a phone number.")
     code = app.ask(ALICE)
     for words in (
-        "That is not the code. 2 tries are left.",
-        "That is not the code. One try is left.",
+        "That is not the code. Tries left: 2.",
+        "That is not the code. Tries left: 1.",
         "This code is of no more use. Ask for another one.",
     ):
         app.name(wrong(code))
         app.is_told(words)
     settings.OTP_RESEND_COOLDOWN = 60
     app.press("Send another code")
-    app.is_told(re.compile(r"^A code is on its way. Another one can be sent in \d\d s.$"))
+    app.is_told(re.compile(r"^A code is on its way. Another one can be sent in \d\d seconds.$"))
     settings.OTP_RESEND_COOLDOWN = 0
     app.name(app.resend())
     app.page.get_by_role("heading", name=ALICE).wait_for()
@@ -231,12 +232,47 @@ def test_the_app_says_refusals_in_words(app, settings, bob):
     assert not Activation.objects.exists()
 
 
+IDLE = "Is this account yours?"
+
+
+@pytest.fixture
+def idle(alice, settings) -> User:
+    """Alice's account, which nobody has used for longer than a year."""
+    settings.ACCOUNT_IDLE_DAYS = 365
+    User.objects.update(created_at="2020-01-01T00:00:00Z")
+    return alice
+
+
+@pytest.mark.parametrize(("answer", "is_theirs"), [("Yes, it is mine", True), ("No, start afresh", False)])
+def test_whoever_has_the_number_of_an_idle_account_says_whose_it_is(app, idle, answer, is_theirs):
+    app.name(app.ask(ALICE))
+    app.page.get_by_role("heading", name=IDLE).wait_for()
+    expect(app.page.locator("#whose")).to_have_text(ALICE)
+    assert not Session.objects.exists()
+    app.press(answer)
+    app.page.get_by_role("heading", name=ALICE).wait_for()
+    owner = User.objects.get(phone=ALICE)
+    assert (owner == idle, Session.objects.get().user) == (is_theirs, owner)
+    expect(app.page.locator("#invite-code")).to_have_text(owner.invite_code)
+
+
+def test_an_answer_that_comes_too_late_is_refused_and_there_is_a_way_back(app, idle):
+    app.name(app.ask(ALICE))
+    app.page.get_by_role("heading", name=IDLE).wait_for()
+    Challenge.objects.update(expires_at="2026-01-01T00:00:00Z")
+    app.press("No, start afresh")
+    app.is_told("This code is of no more use. Ask for another one.")
+    assert User.objects.get() == idle
+    app.press("Another number")
+    expect(app.page.get_by_label("Phone number")).to_have_value(ALICE)
+
+
 def test_another_code_can_be_sent_when_the_seconds_are_over(app, settings):
     settings.OTP_RESEND_COOLDOWN = 60
     app.ask(ALICE)
     button = app.page.locator("#resend button")
     expect(button).to_be_disabled()
-    expect(button).to_have_text(re.compile(r"^Send another code in (60|5\d) s$"))
+    expect(button).to_have_text(re.compile(r"^Send another code in (60|5\d) seconds$"))
     app.page.evaluate("mayResendAt = performance.now()")
     expect(button).to_be_enabled()
     expect(button).to_have_text("Send another code")
@@ -249,16 +285,80 @@ def test_a_page_that_is_not_let_in_is_told_so(app, settings):
     app.is_told("Zovi does not answer, or does not let this page in: see CORS_ALLOWED_ORIGINS.")
 
 
+def test_every_word_is_there_in_russian_and_none_is_left_over(page):
+    html, script = ((serve.SPA / name).read_text() for name in ("index.html", "app.js"))
+    written = {text.strip() for text in re.findall(r">([^<]+)<", html.partition("<noscript>")[0])} - {"", "."}
+    said = set(re.findall(r'say\("([^"]+)"', script)) | set(page.evaluate("Object.values(REFUSALS)"))
+    assert set(page.evaluate("Object.keys(IN_RUSSIAN)")) == written | said
+
+
+@pytest.mark.parametrize(
+    ("locales", "language"),
+    [(["ru-RU", "en"], "ru"), (["de", "ru"], "ru"), (["en-GB", "ru"], "en"), (["de", "run"], "en"), ([], "en")],
+)
+def test_it_speaks_the_first_language_of_the_browser_that_it_knows(page, locales, language):
+    page.add_init_script(f"Object.defineProperty(navigator, 'languages', {{ value: {json.dumps(locales)} }})")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    expect(page).to_have_title({"ru": "Ваше приложение", "en": "Your app"}[language])
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(zovi.PHONE, "dark"), (zovi.DESK, "light")], ids=["phone", "desk"])
+def test_it_leads_through_the_story_in_russian(open_page, spa, settings, axe, idle, size, scheme):
+    settings.CORS_ALLOWED_ORIGINS, settings.OTP_RESEND_COOLDOWN = [spa], 60
+    page = open_page(locale="ru-RU", viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    found = {}
+
+    def look(name: str) -> None:
+        found[name] = faults(page, axe)
+        found[name] += re.findall(r"\b(?!Zovi\b)[A-Za-z]{3,}", page.inner_text("body").replace(invite_code(page), ""))
+        zovi.picture(page, f"spa-{name}-{size['width']}-ru-{scheme}")
+
+    page.goto(spa)
+    look("start")
+    page.fill("#phone-field", ALICE)
+    page.click("#request button")
+    page.locator("#verify").wait_for()
+    code = page.inner_text("#otp")
+    page.fill("#otp-field", wrong(code))
+    page.click("#verify button")
+    expect(page.locator("#verify [role=alert]")).to_have_text("Неверный код. Осталось попыток: 2.")
+    expect(page.locator("#good-for")).to_have_text("Он действует 3 минуты.")
+    expect(page.locator("#resend button")).to_have_text(re.compile(r"^Ещё один код — через \d+ секунд"))
+    look("code")
+    page.fill("#otp-field", code)
+    page.click("#verify button")
+    page.locator("#idle").wait_for()
+    look("idle")
+    page.click("#afresh button")
+    page.locator("#home").wait_for()
+    look("home")
+    page.fill("#invite-field", "ZZZZZZ")
+    page.click("#invite button")
+    expect(page.locator("#invite [role=alert]")).to_have_text("Такого кода ни у кого нет. Проверьте его.")
+    look("home-refused")
+    assert found == {name: [] for name in found}
+
+
+def invite_code(page) -> str:
+    return page.text_content("#invite-code") or "-"
+
+
+def faults(page, axe: str) -> list:
+    """What axe finds, and what is wider than the screen."""
+    page.evaluate(axe)
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    found = [(rule["id"], node["html"]) for rule in result["violations"] for node in rule["nodes"]]
+    return found + ["wide"] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_app_looks_right_and_is_for_everybody(app, axe, bob, scheme):
+def test_the_app_looks_right_and_is_for_everybody(app, axe, bob, idle, scheme):
     page, found = app.page, {}
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
 
     def look(name: str) -> None:
-        page.evaluate(axe)
-        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        found[name] = [(rule["id"], node["html"]) for rule in result["violations"] for node in rule["nodes"]]
-        found[name] += [("wide", name)] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        found[name] = faults(page, axe)
         zovi.picture(page, f"spa-{name}-390-{scheme}")
 
     look("start")
@@ -267,6 +367,9 @@ def test_the_app_looks_right_and_is_for_everybody(app, axe, bob, scheme):
     page.locator("#verify [role=alert]:not(:empty)").wait_for()
     look("code")
     app.name(code)
+    page.get_by_role("heading", name=IDLE).wait_for()
+    look("idle")
+    app.press("Yes, it is mine")
     page.get_by_role("heading", name=ALICE).wait_for()
     look("home")
     zovi.people_came_to(User.objects.get(phone=ALICE), 3)
