@@ -29,6 +29,7 @@ from users.errors import (
 
 HEALTH = {"/livez", "/readyz", "/metrics"}  # which machines ask for, by the address of a machine
 _FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
+_UTF_8 = {"utf-8", "utf8"}  # as the Encoding Standard of browsers has it
 _UNREADABLE = "unreadable"  # in the place of a content type
 
 
@@ -79,7 +80,7 @@ def settle_body(request: HttpRequest) -> None:
         raise PayloadTooLarge()
     if request.content_type == _UNREADABLE:
         raise UnsupportedMediaType()
-    if request.content_type in _FORMS and request.content_params.get("charset", "utf-8").lower() != "utf-8":
+    if request.content_type in _FORMS and request.content_params.get("charset", "utf-8").lower() not in _UTF_8:
         raise UnsupportedMediaType()
     if not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META:
         _take_undeclared(request)

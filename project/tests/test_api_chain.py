@@ -202,7 +202,7 @@ def test_that_refusal_has_its_word():
     assert code_of(odd) == (415, UnsupportedMediaType.code)
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"'])
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"', "utf8", "UTF8"])
 @pytest.mark.parametrize("kind", [JSON, FORM])
 def test_utf_8_may_be_named(kind, charset):
     body = PHONE if kind == JSON else urlencode({"phone_number": ALICE}).encode()
