@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from schema import errors
+from users import callers
 from users.errors import DomainError, InvalidInput, JSONOnly, MethodNotAllowed, ParseError
 
 JSON, RESPONSE = "application/json", "application/graphql-response+json"
@@ -38,13 +39,14 @@ def read(request: HttpRequest) -> Asked:
     wrong = [name for name, kind in _MEMBERS.items() if not isinstance(asked.get(name), kind)]
     if wrong:
         raise InvalidInput(fields={name: [_("This is missing or has a wrong type.")] for name in wrong})
-    return Asked(asked["query"], asked.get("variables"), asked.get("operationName"))
+    # Some clients name the operation that has no name: "" is nobody's.
+    return Asked(asked["query"], asked.get("variables"), asked.get("operationName") or None)
 
 
 def _of_body(request: HttpRequest) -> dict:
     if request.content_type != JSON:
         raise JSONOnly()
-    body = _parse(request.body)
+    body = callers.json_of(request.body)
     if not isinstance(body, dict):  # an array would be a batch: each of its operations a try of its own
         raise ParseError()
     return body
@@ -54,15 +56,8 @@ def _of_address(request: HttpRequest) -> dict:
     """`?query=…&operationName=…&variables=…`, the last in JSON; an empty one is none."""
     given = {name: value for name, value in request.GET.items() if value}
     if "variables" in given:
-        given["variables"] = _parse(given["variables"])
+        given["variables"] = callers.json_of(given["variables"].encode())
     return given
-
-
-def _parse(text: str | bytes) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise ParseError() from None
 
 
 def answer(request: HttpRequest, body: dict, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:

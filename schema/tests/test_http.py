@@ -1,6 +1,7 @@
 """What is a GraphQL request at all, and what every other one is told."""
 
 import re
+from codecs import BOM_UTF8
 
 import orjson
 import pytest
@@ -134,6 +135,21 @@ def test_what_another_sites_form_could_send_is_refused(graphql, sms_outbox, cont
 def test_json_may_name_its_charset_and_needs_no_csrf_token(graphql):
     response = graphql.post(orjson.dumps({"query": MUTATION}), "application/json; charset=utf-8")
     assert response.status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_byte_order_mark_before_json_is_overlooked(graphql):
+    assert graphql.post(BOM_UTF8 + orjson.dumps({"query": MUTATION})).status_code == 200
+
+
+@pytest.mark.django_db
+def test_an_empty_operation_name_is_none(as_user, alice):
+    as_alice = as_user(alice)
+    document = "query A { me { inviteCode } } mutation B { logout { ok } }"
+    assert as_alice.post({"query": "{ me { inviteCode } }", "operationName": ""}).json() == {
+        "data": {"me": {"inviteCode": alice.invite_code}}
+    }
+    assert refusal(as_alice.post({"query": document, "operationName": ""})) == (400, "graphql_validation_failed")
 
 
 @pytest.mark.django_db

@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from datetime import datetime
 
 import pytest
@@ -181,6 +182,13 @@ def test_a_phone_number_that_is_no_text_is_invalid_input(api, value):
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid_input"
     assert list(answer.json()["fields"]) == ["phone_number"]
+
+
+def test_a_byte_order_mark_before_json_is_overlooked(api):
+    answer = api.generic(
+        "POST", "/api/users/send_otp/", BOM_UTF8 + b'{"phone_number": "no"}', content_type="application/json"
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_phone")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"\x00", b'{"a": NaN}', b"[" * 60_000, b'"\\ud800"'])
