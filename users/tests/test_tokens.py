@@ -150,6 +150,7 @@ def test_the_public_keys_say_nothing_of_the_private_ones(settings):
 def test_everybody_may_fetch_the_public_keys_and_keep_them_for_ten_minutes(client):
     answer = client.get("/.well-known/jwks.json")
     assert (answer.status_code, answer.json()) == (200, tokens.jwks())
+    assert answer["Access-Control-Allow-Origin"] == "*"
     assert answer.headers["Cache-Control"] == "public, max-age=600"
     assert client.post("/.well-known/jwks.json").status_code == 405
 
