@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from users import callers
 from users.errors import NotAuthenticated, NotFound
 from users.services import gauges
 
@@ -46,8 +47,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """404 unless METRICS_TOKEN is set, 401 without it."""
     if not settings.METRICS_TOKEN:
         raise NotFound()
-    given = request.META.get("HTTP_AUTHORIZATION", "").encode()
-    if not hmac.compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode()):
+    scheme, _, given = callers.authorization_of(request).strip().partition(" ")
+    is_right = hmac.compare_digest(given.strip().encode(), settings.METRICS_TOKEN.encode())
+    if scheme.lower() != "bearer" or not is_right:
         raise NotAuthenticated()
     return HttpResponse(_answer(), content_type=CONTENT_TYPE_LATEST)
 

@@ -53,12 +53,21 @@ def test_there_is_none_without_a_token_in_the_settings(client):
     assert client.get("/metrics", headers={"authorization": "Bearer "}).status_code == 404
 
 
-@pytest.mark.parametrize("given", ["", "Bearer ", "Bearer other", TOKEN, f"Bearer {TOKEN}x", "Bearer é"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "Bearer ", "Bearer other", TOKEN, f"Bearer {TOKEN}x", f"Basic {TOKEN}", f"Bearer {TOKEN.upper()}", "Bearer é"],
+)
 def test_it_is_closed_to_whoever_has_not_the_token(client, settings, given):
     settings.METRICS_TOKEN = TOKEN
     response = client.get("/metrics", headers={"authorization": given})
     assert response.status_code == 401
     assert response.json()["code"] == "not_authenticated"
+
+
+@pytest.mark.parametrize("given", [f"bearer {TOKEN}", f"BEARER  {TOKEN} "])
+def test_a_scheme_has_no_case(client, settings, given):
+    settings.METRICS_TOKEN = TOKEN
+    assert client.get("/metrics", headers={"authorization": given}).status_code == 200
 
 
 def test_it_counts_codes_by_region_channel_and_route(scrape, settings, browser, real_outbox, refusing_gateway):
