@@ -58,6 +58,17 @@ def typed_in(response, field: str) -> str:
     return re.search(rf'<input[^>]*name="{field}"[^>]*value="([^"]*)"', response.content.decode())[1]
 
 
+def test_no_browser_translates_a_code_or_makes_a_number_a_link(page, sms_outbox, alice, bob):
+    services.activate_invite(user=alice, invite_code=bob.invite_code)
+    sign_in(page, sms_outbox)
+    profile, card = page.get("/profile/"), Client().get(f"/i/{alice.invite_code}/")
+    html = profile.content.decode() + card.content.decode()
+    assert html.count('<meta name="format-detection" content="telephone=no">') == 2
+    shown = re.findall(rf">[^<]*(?:{alice.invite_code}|{bob.invite_code})[^<]*</", html)
+    kept = re.findall(rf'translate="no">[^<]*(?:{alice.invite_code}|{bob.invite_code})[^<]*</', html)
+    assert len(shown) == len(kept) == 4
+
+
 # --- The journey ---------------------------------------------------------------------------------------------------
 
 
