@@ -215,7 +215,10 @@ def test_those_whose_guests_come_along_sign_in_meanwhile(tmp_path, alice, browse
     def sign_in(_number: int, sent: services.SentCode) -> User:
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '400ms'")  # as a server's connections have it
-        return services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser).user
+        try:
+            return services.verify_code(code=sent.otp, challenge=sent.challenge, client=browser).user
+        finally:
+            connection.connection.close()  # so that no other test gets it from the pool
 
     def show(what: str) -> None:
         if sent := steps.pop(what, None):
