@@ -1,7 +1,7 @@
 """One list of scenarios, and every door must tell each of them alike: the same codes, answers and database."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import OperationalError
@@ -233,12 +233,15 @@ def test_a_bad_token_in_the_header_stops_nobody_from_signing_in(token_caller):
 # --- Test numbers --------------------------------------------------------------------------------------------------
 
 TEST_NUMBER, FIXED_CODE = "+79990000001", "490731"
-TODAY = datetime.now(UTC).date()
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
 
 
 @pytest.fixture
 def test_number(settings, real_outbox) -> str:
-    settings.TEST_NUMBERS, settings.TEST_NUMBERS_UNTIL = {TEST_NUMBER: FIXED_CODE}, TODAY
+    settings.TEST_NUMBERS, settings.TEST_NUMBERS_UNTIL = {TEST_NUMBER: FIXED_CODE}, today()
     settings.OTP_FAILURES_PER_TEST_NUMBER = rates("10/d")
     settings.OTP_RESEND_COOLDOWN = 60
     return TEST_NUMBER
@@ -273,7 +276,7 @@ def test_guessing_at_a_test_number_ends_for_the_day(new_caller, test_number):
 def test_a_test_number_that_is_over_takes_no_fixed_code(new_caller, test_number, settings, sms_outbox):
     before, after = new_caller(), new_caller()
     before.request_code(test_number)
-    settings.TEST_NUMBERS_UNTIL = TODAY - timedelta(days=1)
+    settings.TEST_NUMBERS_UNTIL = today() - timedelta(days=1)
     assert before.verify_code(FIXED_CODE).refusal == ("invalid_code", 400)
     after.request_code(test_number)
     assert [phone for phone, _ in sms_outbox] == [test_number]
