@@ -47,11 +47,16 @@ def show_error(error: Exception, context: dict) -> Response | None:
     body = shown.body()
     if "fields" in body:
         body["fields"] = {
-            FIELD_NAMES.get(name, name): [str(reason) for reason in reasons] for name, reasons in body["fields"].items()
+            _name_of(name, context): [str(reason) for reason in reasons] for name, reasons in body["fields"].items()
         }
     request = context["request"]  # in JSON, whatever its view shows when nothing goes wrong
     request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     return Response(body, status=shown.status, headers=shown.headers())
+
+
+def _name_of(field: str, context: dict) -> str:
+    """What that view's callers call it."""
+    return getattr(context["view"], "field_names", FIELD_NAMES).get(field, field)
 
 
 def _as_domain_error(error: Exception) -> errors.DomainError | None:

@@ -1,5 +1,7 @@
 """The door for one's own backend: `Authorization: Service <secret>`, numbers in full."""
 
+from typing import ClassVar
+
 from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,10 +12,12 @@ from users import audit, services
 from users.rest import openapi_service as openapi
 from users.rest import serializers
 from users.rest.authentication import ServiceAuthentication
+from users.rest.errors import FIELD_NAMES
 
 
 class ServiceView(APIView):
     authentication_classes = (ServiceAuthentication,)
+    field_names: ClassVar[dict[str, str]] = FIELD_NAMES | {"invite_code": "invite_code"}
 
     def initial(self, request: Request, *args, **kwargs) -> None:
         super().initial(request, *args, **kwargs)
