@@ -51,14 +51,17 @@ def header_names(name: str) -> list[str]:
 def postgres(url: str) -> dict:
     """Django's settings for a database URL. It may name several hosts, of which libpq takes the first that
     `target_session_attrs` fits, and folders of sockets: postgres://h1,h2:5433/name, postgres://%2Fvar%2Frun/name."""
-    form = "DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name"
+    form = (
+        "DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name,"
+        " with / ? and % in the password written %2F %3F and %25"
+    )
     if not url.startswith(("postgres://", "postgresql://")):
         refuse(form)
     try:
         database = Env.db_url_config(url)
     except ValueError:
         refuse(form)
-    if not database.get("NAME"):
+    if not database.get("NAME") or "@" in database["NAME"]:  # then the URL went on after what seemed its end
         refuse(form)
     return database | {"HOST": unquote(database["HOST"])}
 

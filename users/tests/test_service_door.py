@@ -158,7 +158,9 @@ def test_nobody_is_found_by_anything_else(call, alice, body, code, status):
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-@pytest.mark.parametrize(("body", "field"), [({"invite_code": "!"}, "invite_code"), ({"invite_code": 7}, "invite_code")])
+@pytest.mark.parametrize(
+    ("body", "field"), [({"invite_code": "!"}, "invite_code"), ({"invite_code": 7}, "invite_code")]
+)
 def test_a_refusal_names_the_field_as_it_is_called_here(call, body, field):
     assert list(call("post", "users/find/", body).json()["fields"]) == [field]
 
