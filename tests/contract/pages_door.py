@@ -79,7 +79,7 @@ class PagesDoor:
         return Answer(
             said={
                 "activated_invite_code": _find(r'<p class="big-code small">(\w+)</p>', html),
-                "invited_by": _find(r"Done. ([^<]*) invited you\.", html),
+                "invited_by": _find(r"Done. (?:<[^>]*>)?([^<]*)(?:<[^>]*>)? invited you\.", html),
             }
         )
 

@@ -1,12 +1,18 @@
 """How the pages write numbers: phones, waits."""
 
+import re
+
 import phonenumbers
 from django import template
 from django.utils import formats
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 register = template.Library()
+
+_PHONE = re.compile(r"\+[0-9][0-9* -]+[0-9]")
 
 _MESSENGERS = {
     "max": "MAX",
@@ -30,6 +36,12 @@ def phone(e164: str) -> str:
     if not e164.startswith("+"):
         return _("somebody who has left")
     return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+@register.filter
+def unbroken(words: str) -> SafeString:
+    """The words, with each phone number among them on one line."""
+    return mark_safe(_PHONE.sub(r'<span class="nowrap">\g<0></span>', conditional_escape(words)))  # noqa: S308
 
 
 @register.filter

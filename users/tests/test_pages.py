@@ -20,6 +20,7 @@ from users import errors, services, tokens
 from users.models import Activation, Challenge, InviteFailure, Message, Session, User
 from users.pages import errand
 from users.rates import parse
+from users.templatetags.zovi import unbroken
 
 pytestmark = pytest.mark.django_db
 
@@ -534,6 +535,12 @@ def test_those_who_came_are_shown_twenty_a_page(page, sms_outbox):
     assert page.get("/profile/?cursor=!").status_code == 400
 
 
+def test_a_number_among_words_is_not_broken_and_words_are_no_markup():
+    assert unbroken("<b>1 + 2</b> by +7 913 ***-**-12.") == (
+        '&lt;b&gt;1 + 2&lt;/b&gt; by <span class="nowrap">+7 913 ***-**-12</span>.'
+    )
+
+
 def test_an_invite_code_is_activated_on_the_profile(page, sms_outbox, bob):
     sign_in(page, sms_outbox)
     assert "Its owner will see your phone number." in text_of(page.get("/profile/"))
@@ -590,7 +597,7 @@ def test_an_invite_link_greets_and_activates_by_itself_after_the_sign_in(page, s
     assert "+7 913 ***-**-12 invites you" in text_of(greeting)
     assert "+7 913 ***-**-12 invites you." in text_of(page.get("/")), "another tab knows it too"
     sign_in(page, sms_outbox)
-    assert "You came by the invitation of +7 913 ***-**-12." in text_of(page.get("/profile/"))
+    assert "You came by the invitation of +7 913 ***-**-12 ." in text_of(page.get("/profile/"))
     assert Activation.objects.get().inviter == bob
 
 
