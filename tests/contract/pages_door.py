@@ -78,7 +78,7 @@ class PagesDoor:
         html = self._read("/profile/")
         return Answer(
             said={
-                "activated_invite_code": _find(r'<p class="big-code small">(\w+)</p>', html),
+                "activated_invite_code": _find(r'<p class="big-code small"[^>]*>(\w+)</p>', html),
                 "invited_by": _find(r"Done. (?:<[^>]*>)?([^<]*)(?:<[^>]*>)? invited you\.", html),
             }
         )
@@ -112,8 +112,8 @@ class PagesDoor:
         return Answer(
             said={
                 "phone": _number(_find(r"<h1[^>]*>([^<]*)</h1>", html)),
-                "invite_code": _find(r'id="code">(\w+)<', html),
-                "activated_invite_code": _find(r'<p class="big-code small">(\w+)</p>', html),
+                "invite_code": _find(r'id="code"[^>]*>(\w+)<', html),
+                "activated_invite_code": _find(r'<p class="big-code small"[^>]*>(\w+)</p>', html),
                 "referrals": [_number(person) for person in people],
                 "referrals_count": int(_find(r'<p class="count">(\d+)</p>', html)),
                 "invite_opened": int(_find(r"Your link was opened (\d+) time", html) or 0),
