@@ -19,6 +19,7 @@ TABLES_OF_ANOTHER_VERSION = {"42P01", "42703"}  # PostgreSQL's undefined_table a
 
 
 def main() -> None:
+    unwind_at_the_end()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     if not env.text("DEMO") and not env.text("SMS_URL"):
         os.environ["DEMO"] = "1"
@@ -44,5 +45,15 @@ def main() -> None:
         sys.exit('zovi: the tables are not up to date: `make manage ARGS="migrate"`, as `make run` does, makes them so')
 
 
+def unwind_at_the_end() -> None:
+    """On SIGTERM, and when the terminal is closed, as on Ctrl-C: who has started the database stops it first."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

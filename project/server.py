@@ -20,6 +20,7 @@ import uvloop
 from django.conf import settings
 from django.db import connections
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker as GunicornWorker
 
 from project import localdb
@@ -139,6 +140,28 @@ class Worker(GunicornWorker):
             loop.should_exit = True
 
 
+class Master(Arbiter):
+    """gunicorn's, which starts new workers on SIGHUP, and goes with the terminal it was started from."""
+
+    def __init__(self, app):
+        super().__init__(app)
+        is_to_stay = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as nohup has it
+        self._goes_with_terminal = not is_to_stay and has_terminal()
+
+    def handle_hup(self) -> None:
+        if self._goes_with_terminal and not has_terminal():
+            self.handle_term()
+        super().handle_hup()
+
+
+def has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 class Server(BaseApplication):
     def load_config(self) -> None:
         options = {
@@ -158,6 +181,9 @@ class Server(BaseApplication):
         }
         for name, value in options.items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        Master(self).run()
 
     def load(self):
         """Before the workers fork: they share all this for as long as no collection of garbage writes to it."""

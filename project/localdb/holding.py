@@ -5,13 +5,16 @@ turn that lock into an exclusive one is the last user, and stops it.
 import atexit
 import fcntl
 import os
+import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from project import env
 from project.localdb import server
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _one_thread = threading.Lock()
 _held: dict[Path, tuple[int, int]] = {}  # cluster -> (process, lock)
 
@@ -26,37 +29,43 @@ def hold(cluster: Path | None = None, options: tuple[str, ...] = ()) -> None:
         if cluster in _held:
             return
         try:
-            users = _join(cluster, options)
+            cluster.mkdir(parents=True, exist_ok=True)
+            with exclusively(cluster / "starting.lock"), undisturbed() as signals:
+                _held[cluster] = (os.getpid(), _join(cluster, options))
+                atexit.register(release, cluster)
+                for ending in ENDING:  # before that: the last registered is the first called
+                    atexit.register(signal.signal, ending, signal.SIG_IGN)
         except PermissionError as error:
             env.refuse_foreign(error)
-        _held[cluster] = (os.getpid(), users)
-        atexit.register(release, cluster)
+    for number in signals:
+        signal.raise_signal(number)
 
 
 def _join(cluster: Path, options: tuple[str, ...]) -> int:
-    cluster.mkdir(parents=True, exist_ok=True)
-    with exclusively(cluster / "starting.lock"):
-        users = os.open(cluster / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(users, fcntl.LOCK_SH)
-            if not server.answers(cluster):
-                server.create(cluster)
-                server.start(cluster, options)
-            server.create_databases(cluster)
-        except BaseException:
-            os.close(users)  # who has nothing to use is no user
-            raise
+    users = os.open(cluster / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        if not server.answers(cluster):
+            server.create(cluster)
+            server.start(cluster, options)
+        server.create_databases(cluster)
+    except BaseException:
+        os.close(users)  # who has nothing to use is no user
+        raise
     return users
 
 
 def release(cluster: Path | None = None) -> None:
-    """Give the cluster up; the last process to do so stops it. A fork of the holder owns nothing."""
+    """Give the cluster up; the last process to do so stops it. A fork of the holder owns nothing.
+
+    Who is told to end once more meanwhile, by an impatient Ctrl-C say, does so already.
+    """
     cluster = cluster or server.home()
     process, users = _held.get(cluster, (0, 0))
     if process != os.getpid():
         return
-    del _held[cluster]
-    with exclusively(cluster / "starting.lock"):
+    with undisturbed(), exclusively(cluster / "starting.lock"):
+        del _held[cluster]
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -64,6 +73,21 @@ def release(cluster: Path | None = None) -> None:
         else:
             server.stop(cluster)
         os.close(users)
+
+
+@contextmanager
+def undisturbed() -> Iterator[list[int]]:
+    """Signals that would end this process are only noted: a database that is half started or stopped would be left."""
+    heard: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # Python deals with signals in no other
+        yield heard
+        return
+    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in ENDING}
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: which of the versions that come along runs, and where its data and its socket are."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ import psycopg2
 import pytest
 
 from project import env, localdb
+from tests.support.servers import ours
 
 OLD, NEW = sorted(localdb.installed())
 UNSAFE_BUT_FAST = ("-c", "fsync=off")
@@ -79,6 +81,37 @@ def test_the_last_one_to_use_it_stops_it_and_nobody_before(tmp_path):
     other.communicate(b"\n")
     with pytest.raises(psycopg2.OperationalError):
         ask(tmp_path, "SELECT 1")
+
+
+SLOWLY = """
+import pathlib
+import manage
+from project.localdb import hold, release, server
+
+def slowly(*arguments, do=server.{step}):
+    print(flush=True)
+    input()
+    return do(*arguments)
+
+server.{step} = slowly
+manage.unwind_at_the_end()
+hold(pathlib.Path({folder!r}))
+release(pathlib.Path({folder!r}))
+"""
+
+
+@pytest.mark.parametrize("step", ["start", "stop"])
+def test_whoever_is_told_to_end_again_and_again_finishes_that_first_and_leaves_nothing(tmp_path, step):
+    code = SLOWLY.format(step=step, folder=str(tmp_path))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=env.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"\n"
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process.send_signal(number)
+    process.communicate(b"\n")
+    assert (process.returncode == 0) is (step == "stop")
+    assert ours(tmp_path) == []
 
 
 def test_the_demo_and_the_real_thing_have_a_database_each(tmp_path):

@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
 import pytest
 import requests
@@ -46,6 +48,49 @@ def test_a_reload_fails_no_request_and_leaves_new_workers(zovi):
         wait_until(lambda: not before & {worker.pid for worker in live.workers_of(zovi)}, seconds=120)
     assert set(load.statuses()) == {200}
     assert zovi.stop() == 0
+
+
+def in_a_terminal(*command: str) -> list[str]:
+    """The same in a shell in a terminal of its own, which is closed when the process of this command ends."""
+    shell = ["sh", "-c", '"$0" "$@"; exit', *command]
+    return [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *shell]
+
+
+def test_it_goes_with_the_terminal_that_is_closed(zovi):
+    zovi.command = in_a_terminal(*zovi.command)
+    zovi.start()
+    assert zovi.stop(signal.SIGKILL) == -signal.SIGKILL
+    wait_until(lambda: ours(zovi.folder) == [])
+
+
+class Development(Zovi):
+    def __init__(self, folder, **configuration):
+        super().__init__(folder, **configuration)
+        self.command = [sys.executable, "manage.py", "runserver"]
+
+    def is_ready(self) -> bool:
+        """Its tables are not made."""
+        with suppress(requests.ConnectionError):
+            return requests.get(f"{self.base}/livez", timeout=300).ok
+        return False
+
+    def stop_impatiently(self, with_signal: signal.Signals) -> int:
+        """As a terminal has it: everybody is told, again and again."""
+        while self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, with_signal)
+            time.sleep(0.02)
+        self.log.close()
+        return self.process.returncode
+
+
+def test_the_server_for_development_leaves_nothing_behind_however_it_is_stopped(tmp_path):
+    server = Development(tmp_path)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        server.start()
+        server.stop_impatiently(number)
+        wait_until(lambda: ours(tmp_path) == [])
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
 def test_a_socket_that_systemd_holds_is_taken_over(tmp_path):

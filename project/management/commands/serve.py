@@ -35,9 +35,10 @@ class Command(BaseCommand):
             env.refuse_foreign(error)
         except SystemExit as ended:
             if prepare and not ended.code and os.getpid() == process:
-                self.say(
-                    f"Zovi has stopped. `make run` starts it again, with its data ({os.path.relpath(env.LOCAL)}/)."
-                )
+                with suppress(OSError):  # the terminal may be closed
+                    self.say(
+                        f"Zovi has stopped. `make run` starts it again, with its data ({os.path.relpath(env.LOCAL)}/)."
+                    )
             raise
         finally:
             if self.group and os.getpid() == process:
