@@ -17,7 +17,7 @@ from users.sms import Message, gateways, routes
 
 # project/wsgi.py gives a server's connections short time-outs; tests that import it share a busy machine.
 settings.DATABASES["default"]["OPTIONS"] |= {"options": "-c statement_timeout=0", "connect_timeout": 300}
-settings.DATABASE_POOL_PATIENCE = 300
+settings.DATABASE_POOL_PATIENCE = settings.DATABASE_DEADLINE = 3600
 
 
 @pytest.fixture(autouse=True)
