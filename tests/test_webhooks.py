@@ -5,6 +5,7 @@ import signal
 import psutil
 import pytest
 
+from project import localdb
 from tests.support import live
 from tests.support.receivers import OLD_SECRET, SECRET, Receiver, receiver
 from tests.support.servers import Zovi, wait_until
@@ -66,6 +67,39 @@ def test_what_was_acknowledged_while_it_stopped_does_not_come_again(tmp_path, ba
         zovi.sign_in()
         wait_until(lambda: len(backend.received) == 3, DEADLINE)
     assert len({event["id"] for event in backend.events}) == 3
+
+
+@pytest.fixture
+def database(tmp_path):
+    """One that the server does not start again by itself."""
+    cluster = tmp_path / "postgres"
+    localdb.hold(cluster)
+    yield localdb.url(cluster, localdb.DEMO_DATABASE)
+    localdb.release(cluster)
+
+
+def test_a_deliverer_waits_for_a_database_that_is_away_and_says_so_in_one_line(tmp_path, backend, database):
+    """One that has begun before, and one that begins meanwhile."""
+    with serving(tmp_path, backend, WEBHOOK_SECRET=SECRET, DATABASE_URL=database) as zovi:
+        first = deliverer_of(zovi)
+        live.crash_database(zovi)
+        wait_until(lambda: len(waiting_lines(zovi)) == 1, DEADLINE)
+        first.kill()
+        wait_until(lambda: len(waiting_lines(zovi)) == 2, DEADLINE)
+        second = deliverer_of(zovi)
+        live.start_database(zovi)
+        wait_until(zovi.is_ready, DEADLINE)
+        zovi.sign_in()
+        wait_until(lambda: len(backend.received) == 2, DEADLINE)
+        assert deliverer_of(zovi) == second
+        assert len(waiting_lines(zovi)) == 2
+    log = (tmp_path / "server.log").read_text()
+    assert ("Traceback" in log, '"trace"' in log) == (False, False)
+
+
+def waiting_lines(zovi: Zovi) -> list[str]:
+    said = "no events can be delivered until the database is back: OperationalError"
+    return [line for line in (zovi.folder / "server.log").read_text().splitlines() if said in line]
 
 
 def test_a_deliverer_that_was_killed_is_started_again_and_ends_with_the_server(tmp_path, backend):

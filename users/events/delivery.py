@@ -6,14 +6,15 @@ if they died, and only then posts: what a killed instance had in hand is taken u
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error, connection
 from standardwebhooks import Webhook
 
 from users import audit, prepared
@@ -27,6 +28,7 @@ RETRIES = (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR,
 IN_HAND_SECONDS = 2 * (LOOK_UP_SECONDS + EXCHANGE_SECONDS)
 AT_ONCE = 4  # posts to one endpoint, so that none that hangs is in the way of another
 PAUSE_SECONDS = 0.5  # between two looks when nothing is due
+AWAY_SECONDS = 10  # at most, between two looks for a database that is away
 
 logger = logging.getLogger(__name__)
 
@@ -97,12 +99,11 @@ def deliver_forever(stop: threading.Event) -> None:
 
     Whoever answered 410 gets another chance: a new start is somebody's decision.
     """
-    for endpoint in settings.WEBHOOK_URLS:
-        prepared.all_rows(_BACK, endpoint=endpoint.key)
     lanes = [Lane(endpoint) for endpoint in settings.WEBHOOK_URLS]
     try:
+        _patiently(_give_another_chance, stop)
         while not stop.is_set():
-            if not _take_all(lanes):
+            if not _patiently(partial(_take_all, lanes), stop):
                 _pause(lanes, stop)
     finally:
         _close(lanes)
@@ -120,13 +121,29 @@ def deliver_due() -> int:
     return count
 
 
+def _patiently(do: Callable[[], int], stop: threading.Event) -> int:
+    """What `do` returns, once the database lets it; 0 when `stop` is set before. Says once that it does not."""
+    pause = PAUSE_SECONDS
+    while not stop.is_set():
+        try:
+            return do()
+        except Error as error:
+            if pause == PAUSE_SECONDS:
+                logger.warning("no events can be delivered until the database is back: %s", type(error).__name__)
+            stop.wait(pause)
+            pause = min(2 * pause, AWAY_SECONDS)
+    return 0
+
+
+def _give_another_chance() -> int:
+    connection.ensure_connection()  # which starts the embedded database where it does not run
+    connection.close()
+    return sum(len(prepared.all_rows(_BACK, endpoint=endpoint.key)) for endpoint in settings.WEBHOOK_URLS)
+
+
 def _take_all(lanes: list[Lane]) -> int:
-    try:
-        feed.place()
-        return sum(lane.take() for lane in lanes)
-    except DatabaseError as error:  # it will be back
-        logger.warning("no events can be delivered: %s", type(error).__name__)
-        return 0
+    feed.place()
+    return sum(lane.take() for lane in lanes)
 
 
 def _pause(lanes: list[Lane], stop: threading.Event) -> None:
@@ -158,7 +175,8 @@ def _deliver(endpoint: Endpoint, taken: Taken) -> None:
         body = orjson.dumps(taken.happened.as_dict())
         _write_down(endpoint, taken, post(endpoint, body, _headers(str(taken.happened.id), body)))
     except Exception as error:  # the delivery comes up again
-        logger.exception("a delivery was not written down: %s", type(error).__name__)
+        is_a_slip_of_ours = not isinstance(error, Error)
+        logger.error("a delivery was not written down: %s", type(error).__name__, exc_info=is_a_slip_of_ours)
 
 
 def _headers(message_id: str, body: bytes) -> dict[str, str]:

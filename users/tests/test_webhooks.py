@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
@@ -174,6 +175,27 @@ def test_what_fails_is_tried_again_on_schedule_then_given_up_with_an_alarm(backe
     assert backend.events[-1]["data"] == {"alarm": "webhook_given_up", "endpoint": "127.0.0.1"}
     assert "webhook_given_up" in caplog.text
     assert events.deliver_due() == 0
+
+
+def test_a_database_that_is_away_is_asked_at_growing_intervals_and_named_once(caplog):
+    class Stop(threading.Event):
+        waits: list[float] = []
+
+        def wait(self, timeout=None):
+            self.waits.append(timeout)
+
+    asked = iter([OperationalError("+79136740000")] * 7)
+
+    def take() -> int:
+        for error in asked:
+            raise error
+        return 3
+
+    assert delivery._patiently(take, Stop()) == 3
+    assert Stop.waits == [0.5, 1, 2, 4, 8, 10, 10]
+    [record] = caplog.records
+    assert record.getMessage() == "no events can be delivered until the database is back: OperationalError"
+    assert record.exc_info is None
 
 
 def test_410_switches_the_url_off_until_a_new_start(backend, caplog):

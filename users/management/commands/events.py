@@ -63,12 +63,11 @@ class Command(BaseCommand):
         self.stdout.write(f"due again: {count}")
 
     def deliver_events(self, *, forever: bool, until_input_ends: bool, **options) -> None:
-        with connection.cursor():  # which starts the embedded database where it does not run
-            pass
-        connection.close()
         if forever or until_input_ends:
             events.deliver_forever(_told_to_stop(watch_input=until_input_ends))
         else:
+            connection.ensure_connection()  # which starts the embedded database where it does not run
+            connection.close()
             self.stdout.write(f"posted: {events.deliver_due()}")
 
 
