@@ -1,5 +1,7 @@
 """The shapes of the REST API: which fields there are. What may be in them, the services know."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -7,6 +9,9 @@ from users import codes
 from users.models import User
 from users.services import ActivatedInvite, Member, OwnSession, Profile, ReferralSlice, SentCode, SessionSlice, SignIn
 from users.webhooks import EventType
+
+
+OPTIONAL: dict[str, Any] = {"required": False, "allow_null": True}  # clients generated from types send null for nothing
 
 
 @extend_schema_field(str)
@@ -28,16 +33,15 @@ class OneTimeCodeField(TextField):
 
 class SendOTPRequest(serializers.Serializer):
     phone_number = TextField(help_text="In any usual form.")
-    challenge = TextField(required=False, help_text="The earlier challenge, on a resend. Default: the cookie.")
+    challenge = TextField(**OPTIONAL, help_text="The earlier challenge, on a resend. Default: the cookie.")
 
 
 class AuthRequest(serializers.Serializer):
     otp = OneTimeCodeField(help_text="The code from the message, 4 to 8 digits.")
-    challenge = TextField(required=False, help_text="From `send_otp`. Default: the cookie.")
-    phone_number = TextField(required=False, help_text="If sent, it must be the number the code went to.")
+    challenge = TextField(**OPTIONAL, help_text="From `send_otp`. Default: the cookie.")
+    phone_number = TextField(**OPTIONAL, help_text="If sent, it must be the number the code went to.")
     start_afresh = serializers.BooleanField(
-        required=False,
-        allow_null=True,
+        **OPTIONAL,
         default=None,
         help_text="After `account_idle`, with the same code: false, the account is mine; true, a new one.",
     )
@@ -45,7 +49,7 @@ class AuthRequest(serializers.Serializer):
 
 class ConfirmRequest(serializers.Serializer):
     otp = OneTimeCodeField(help_text="A fresh code, sent to your own number.")
-    challenge = TextField(required=False, help_text="From `send_otp`. Default: the cookie.")
+    challenge = TextField(**OPTIONAL, help_text="From `send_otp`. Default: the cookie.")
 
 
 class ChangePhoneRequest(ConfirmRequest):
@@ -54,7 +58,7 @@ class ChangePhoneRequest(ConfirmRequest):
 
 class ReferalRequest(serializers.Serializer):
     activated_invite_code = TextField(help_text="In any case, with spaces and hyphens anywhere, or as the invite link.")
-    phone_number = TextField(required=False, help_text="If sent, it must be your own.")
+    phone_number = TextField(**OPTIONAL, help_text="If sent, it must be your own.")
 
 
 class RefreshRequest(serializers.Serializer):
@@ -63,7 +67,7 @@ class RefreshRequest(serializers.Serializer):
 
 class LogoutRequest(serializers.Serializer):
     everywhere = serializers.BooleanField(
-        required=False, default=False, help_text="Every session of yours, not this alone."
+        **OPTIONAL, default=False, help_text="Every session of yours, not this alone."
     )
 
 
@@ -180,13 +184,13 @@ class MemberAnswer(ProfileAnswer):
 
 
 class FindRequest(serializers.Serializer):
-    phone_number = TextField(required=False, help_text="In any usual form; or")
-    invite_code = TextField(required=False, help_text="one of the two.")
+    phone_number = TextField(**OPTIONAL, help_text="In any usual form; or")
+    invite_code = TextField(**OPTIONAL, help_text="one of the two.")
 
 
 class IntrospectRequest(serializers.Serializer):
     token = TextField(help_text="An access token.")
-    token_type_hint = TextField(required=False, help_text="Makes no difference.")
+    token_type_hint = TextField(**OPTIONAL, help_text="Makes no difference.")
 
 
 class IntrospectAnswer(serializers.Serializer):

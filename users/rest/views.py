@@ -64,7 +64,7 @@ class Logout(APIView):
     def post(self, request: Request) -> Response:
         """End this session, or all of yours: their tokens are refused from the next request on."""
         given = _read(serializers.LogoutRequest, request)
-        services.logout(user=request.user, everywhere=given["everywhere"])
+        services.logout(user=request.user, everywhere=bool(given["everywhere"]))
         return Response(status=204)
 
 

@@ -184,6 +184,19 @@ def test_a_phone_number_that_is_no_text_is_invalid_input(api, value):
     assert list(answer.json()["fields"]) == ["phone_number"]
 
 
+def test_null_in_the_place_of_what_may_be_left_out_is_nothing(api, bob, browser, sms_outbox):
+    """As clients send it that a generator has made of types."""
+    sent = send(api, challenge=None).json()
+    right = {"otp": sent["otp"], "challenge": None, "phone_number": None, "start_afresh": None}
+    token = api.post("/api/users/auth/", right, format="json").json()["token"]
+    api.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    entered = {"activated_invite_code": bob.invite_code, "phone_number": None}
+    assert api.post("/api/users/referal/", entered, format="json").status_code == 200
+    other = tokens.open_session(User.objects.get(phone=ALICE), browser)
+    assert api.post("/api/users/logout/", {"everywhere": None}, format="json").status_code == 204
+    assert [session.id for session in Session.objects.filter(ended_at=None)] == [other.id]
+
+
 def test_a_byte_order_mark_before_json_is_overlooked(api):
     answer = api.generic(
         "POST", "/api/users/send_otp/", BOM_UTF8 + b'{"phone_number": "no"}', content_type="application/json"
