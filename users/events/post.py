@@ -17,6 +17,8 @@ import certifi
 from users.webhooks import Endpoint, IPAddress
 
 LOOK_UP_SECONDS = 3.0
+CONNECT_SECONDS = 3.0  # to one address
+MOST_ADDRESSES = 3
 EXCHANGE_SECONDS = 10.0  # from the connection to the answer's last header, however slowly it drips
 
 
@@ -39,21 +41,21 @@ class PrivateAddress(OSError):
 def post(endpoint: Endpoint, body: bytes, headers: Mapping[str, str]) -> Answer:
     """Never raises for what the other side does. A redirect is an answer like any other, and is not followed."""
     try:
-        status = _exchange(endpoint, _address_of(endpoint), body, headers)
+        status = _exchange(endpoint, _addresses_of(endpoint), body, headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Answer(None, type(error).__name__[:40])
     return Answer(status, str(status))
 
 
-def _address_of(endpoint: Endpoint) -> IPAddress:
-    """The one to connect to. It is not looked up again: a name can lead elsewhere a moment later.
+def _addresses_of(endpoint: Endpoint) -> list[IPAddress]:
+    """Those to connect to. They are not looked up again: a name can lead elsewhere a moment later.
 
     Raises OSError, PrivateAddress when any of its addresses is not for us.
     """
     found = (endpoint.literal and [endpoint.literal]) or _look_up(endpoint.host, endpoint.port)
     if not all(map(endpoint.may_connect_to, found)):
         raise PrivateAddress()
-    return found[0]
+    return list(dict.fromkeys(found))[:MOST_ADDRESSES]
 
 
 def _look_up(host: str, port: int) -> list[IPAddress]:
@@ -70,8 +72,8 @@ def _look_up(host: str, port: int) -> list[IPAddress]:
     return [ip_address(address[0].partition("%")[0]) for *_, address in answer.result(timeout=LOOK_UP_SECONDS)]
 
 
-def _exchange(endpoint: Endpoint, address: IPAddress, body: bytes, headers: Mapping[str, str]) -> int:
-    connection = _Connection(endpoint, address)
+def _exchange(endpoint: Endpoint, addresses: list[IPAddress], body: bytes, headers: Mapping[str, str]) -> int:
+    connection = _Connection(endpoint, addresses)
     # A socket's own time-out begins anew with every byte, so the end of all of it comes from outside.
     end = threading.Timer(EXCHANGE_SECONDS, connection.cut)
     end.daemon = True
@@ -87,16 +89,28 @@ def _exchange(endpoint: Endpoint, address: IPAddress, body: bytes, headers: Mapp
 
 
 class _Connection(http.client.HTTPConnection):
-    """To exactly that address; the certificate has to be the name's."""
+    """To the first of exactly these addresses that answers; the certificate has to be the name's."""
 
-    def __init__(self, endpoint: Endpoint, address: IPAddress):
+    def __init__(self, endpoint: Endpoint, addresses: list[IPAddress]):
         super().__init__(endpoint.host, endpoint.port, timeout=EXCHANGE_SECONDS)
-        self._endpoint, self._address, self.is_cut = endpoint, address, False
+        self._endpoint, self._addresses, self.is_cut = endpoint, addresses, False
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((str(self._address), self._endpoint.port), self.timeout)
+        self.sock = self._reach()
+        self.sock.settimeout(self.timeout)
         if self._endpoint.scheme == "https":
             self.sock = _tls().wrap_socket(self.sock, server_hostname=self._endpoint.host)
+
+    def _reach(self) -> socket.socket:
+        """Names lead to IPv6 where nothing but IPv4 gets through, and to machines of which one is down."""
+        *others, last = self._addresses
+        for address in others:
+            with suppress(OSError):
+                return self._connected_to(address)
+        return self._connected_to(last)
+
+    def _connected_to(self, address: IPAddress) -> socket.socket:
+        return socket.create_connection((str(address), self._endpoint.port), CONNECT_SECONDS)
 
     def cut(self) -> None:
         self.is_cut = True

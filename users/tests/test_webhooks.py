@@ -121,6 +121,22 @@ def test_what_was_looked_at_is_what_is_connected_to(settings, backend, monkeypat
     assert outcomes() == [(1, "ConnectionRefusedError", False)]
 
 
+def test_the_next_address_is_tried_when_one_is_not_reached(settings, backend, monkeypatch):
+    settings.WEBHOOK_URLS = [webhooks.parse(f"http://localhost:{backend.server_port}/")]
+    look_up = socket.getaddrinfo
+
+    def find(host, port, *args, **kwargs):
+        if host != "localhost":
+            return look_up(host, port, *args, **kwargs)
+        return [(10, 1, 6, "", ("::1", port, 0, 0)), (2, 1, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+    happen(1)
+    events.deliver_due()
+    assert outcomes() == [(1, "204", True)]
+    assert len(backend.received) == 1
+
+
 # --- That it arrives ----------------------------------------------------------------------------------------------
 
 
