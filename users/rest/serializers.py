@@ -10,7 +10,6 @@ from users.models import User
 from users.services import ActivatedInvite, Member, OwnSession, Profile, ReferralSlice, SentCode, SessionSlice, SignIn
 from users.webhooks import EventType
 
-
 OPTIONAL: dict[str, Any] = {"required": False, "allow_null": True}  # clients generated from types send null for nothing
 
 
