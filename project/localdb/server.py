@@ -51,10 +51,15 @@ def _major(programs: Path) -> int:
 
 def version(cluster: Path | None = None) -> int:
     """The major version the data are of; where there are none yet, the newest there is."""
-    try:
-        return int((data(cluster or home()) / "PG_VERSION").read_text())
-    except FileNotFoundError:
+    folder = data(cluster or home())
+    if not folder.exists():
         return max(installed())
+    try:
+        return int((folder / "PG_VERSION").read_text())
+    except (FileNotFoundError, ValueError):
+        env.refuse(
+            f"{folder} is damaged, its PG_VERSION is lost: put a copy in its place, or move it away to begin anew"
+        )
 
 
 def binary(name: str, major: int | None = None) -> str:
@@ -154,6 +159,7 @@ def start(cluster: Path, options: tuple[str, ...]) -> None:
         "log_min_error_statement": "panic",
     }
     command = [binary("postgres", version(cluster)), "-D", str(data(cluster)), *options]
+    _refuse_foreign_data(data(cluster))
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     deadline = time.monotonic() + START_SECONDS
@@ -179,6 +185,12 @@ def start(cluster: Path, options: tuple[str, ...]) -> None:
             raise RuntimeError(f"the embedded PostgreSQL did not start: {tail}")
         # After a kill -9 the old server's processes need a moment to notice and to free its memory.
         time.sleep(0.2)
+
+
+def _refuse_foreign_data(folder: Path) -> None:
+    """Such as a copy that root has made: PostgreSQL runs as the owner of its data alone."""
+    if folder.stat().st_uid != _postgres_uid():
+        env.refuse(f"PostgreSQL runs as the owner of its data, and is not: sudo chown -R {_postgres_uid()} {folder}")
 
 
 def _pid(cluster: Path) -> int | None:

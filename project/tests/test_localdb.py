@@ -163,6 +163,26 @@ def test_an_interrupted_upgrade_is_no_reason_for_an_empty_database(of_the_old_ve
     assert not (of_the_old_version / "data").exists()
 
 
+@pytest.mark.parametrize("said", [None, "", "of old\n"])
+def test_data_that_do_not_say_their_version_say_what_to_do(tmp_path, said):
+    (tmp_path / "data").mkdir()
+    if said is not None:
+        (tmp_path / "data" / "PG_VERSION").write_text(said)
+    for ask in (localdb.hold, localdb.upgrade, localdb.version):
+        with pytest.raises(SystemExit, match=r"data is damaged, its PG_VERSION is lost: put a copy in its place"):
+            ask(tmp_path)
+
+
+def test_data_of_another_owner_say_what_to_do(tmp_path, monkeypatch):
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr(localdb.server, "_postgres_uid", lambda: owner)
+    localdb.server._refuse_foreign_data(tmp_path)
+    other = owner + 1
+    monkeypatch.setattr(localdb.server, "_postgres_uid", lambda: other)
+    with pytest.raises(SystemExit, match=rf"PostgreSQL runs as .* sudo chown -R {other} {tmp_path}"):
+        localdb.server._refuse_foreign_data(tmp_path)
+
+
 def test_data_of_a_version_that_is_gone_say_what_to_do(of_a_version_that_is_gone):
     for start in (localdb.hold, localdb.upgrade):
         with pytest.raises(SystemExit, match=r"is PostgreSQL 13's, which no longer comes along: run `make upgrade-db`"):
