@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from users.errors import DomainError
 
 _NAMED_CODE = re.compile(r"@\S+ #([0-9]+)\s*$")
+_AS_LONG_AS_A_CODE = re.compile(r"(?<!\d)\d{4,8}(?!\d)")
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 class PageForm(forms.Form):
@@ -59,9 +61,13 @@ class VerifyCodeForm(PageForm):
     )
 
     def clean_code(self) -> str:
-        """A message's last line, which is for browsers, names the code: `@zovi.example #2968`."""
-        named = _NAMED_CODE.search(self.cleaned_data["code"])
-        return named[1] if named else self.cleaned_data["code"]
+        """Of a whole message, the code: its last line, which is for browsers, names it (`@zovi.example #2968`), or else
+        it is the one number among the words that is as long as a code."""
+        given = self.cleaned_data["code"]
+        if named := _NAMED_CODE.search(given):
+            return named[1]
+        numbers = set(_AS_LONG_AS_A_CODE.findall(given)) if _LETTER.search(given) else set()
+        return numbers.pop() if len(numbers) == 1 else given
 
 
 class SignInForm(VerifyCodeForm):

@@ -238,6 +238,23 @@ def test_the_whole_message_gives_its_code(page, sms_outbox, between):
     assert page.post("/verify-code/", {"code": message}).headers["Location"] == "/profile/"
 
 
+@pytest.mark.parametrize(
+    "message", ["Zovi: {} is your code. Tell it to nobody.", "{} — код, Zovi. {}!", "Код {}, 12:30"]
+)
+def test_a_message_without_the_line_for_browsers_gives_its_code_too(page, sms_outbox, message):
+    page.post("/send-code/", {"phone": ALICE})
+    code = code_in(sms_outbox)
+    assert page.post("/verify-code/", {"code": message.format(code, code)}).headers["Location"] == "/profile/"
+
+
+@pytest.mark.parametrize("message", ["{} of 1999", "{}0000000 is long", "+7 913 674-00-00: none"])
+def test_a_text_that_does_not_say_which_number_is_the_code_costs_no_try(page, sms_outbox, message):
+    page.post("/send-code/", {"phone": ALICE})
+    refused = page.post("/verify-code/", {"code": message.format("1998")})
+    assert (refused.status_code, error_beside(refused, "code")) == (400, "A code is 4 to 8 digits.")
+    assert Challenge.objects.get().attempts == 0
+
+
 def test_another_browser_cannot_use_the_code(page, sms_outbox):
     page.post("/send-code/", {"phone": ALICE})
     assert Client().post("/verify-code/", {"code": code_in(sms_outbox)}).status_code == 400
