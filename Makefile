@@ -22,7 +22,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## start Zovi on http://127.0.0.1:8000, with everything it needs
-	@test ! -e $(FETCHED) || $(MAKE) --silent $(GRAPHIQL)/installed 2>/dev/null || true  # optional
+	@test ! $(FETCHED) -nt npm/package-lock.json || $(MAKE) --silent $(GRAPHIQL)/installed 2>/dev/null || true  # optional
 	@exec $(IN)/python manage.py serve --prepare --beside '$(MAKE) $(FETCHED)'
 
 dev: $(VENV)/installed-dev $(GRAPHIQL)/installed ## the same with auto-reload, one process

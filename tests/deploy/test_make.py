@@ -157,7 +157,11 @@ def gateway():
         yield gateway
 
 
-def test_nobody_waits_for_graphiql_and_its_fetching_ends_with_the_server(clone):
+def test_nobody_waits_for_a_newer_graphiql_and_its_fetching_ends_with_the_server(clone):
+    outdated = clone.folder / "npm" / "node_modules" / "fetched"
+    outdated.parent.mkdir()
+    outdated.touch()
+    os.utime(outdated, (0, 0))
     clone.start("make run")
     wait_until((clone.folder / "npm.pid").exists, seconds=300)
     fetching = psutil.Process(int((clone.folder / "npm.pid").read_text()))
