@@ -27,6 +27,7 @@ class LoginForm(AdminAuthenticationForm):
 class Site(admin.AdminSite):
     site_header = site_title = settings.SITE_NAME
     index_title = _("Administration")
+    empty_value_display = "–"
     login_form = LoginForm
     index_template = "users/admin_index.html"
 

@@ -109,6 +109,10 @@ def test_the_admin_site_works_under_the_same_policy(live_server, visit):
     zovi.picture(page, "admin")
     page.goto(f"{live_server.url}/admin/users/user/")
     zovi.picture(page, "admin-users")
+    page.set_viewport_size(zovi.PHONE)
+    assert page.locator("#searchbar").bounding_box()["width"] > 200
+    zovi.picture(page, "admin-users-390")
+    page.set_viewport_size(zovi.DESK)
     page.fill("#searchbar", "8 (913) 674-00-00")
     with page.expect_navigation(url="**/change/"):
         page.get_by_role("button", name="Find").click()

@@ -17,13 +17,14 @@ from users import phones, services
 from users.admin import events  # noqa: F401 -- which registers its pages
 from users.admin.look_only import LookOnly
 from users.admin.numbers import ChangesPhone
+from users.admin.titled import Titled
 from users.models import Activation, Challenge, GuardDecision, Session, User
 
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class Users(ChangesPhone, UserAdmin):
+class Users(ChangesPhone, Titled, UserAdmin):
     list_display = ("masked_phone", "invite_code", "created_at", "is_active", "is_staff")
     list_display_links = ("masked_phone", "invite_code")
     list_filter = ("is_active", "is_staff", "is_test")

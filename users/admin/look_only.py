@@ -1,8 +1,9 @@
-from django.contrib import admin
 from django.http import HttpRequest
 
+from users.admin.titled import Titled
 
-class LookOnly(admin.ModelAdmin):
+
+class LookOnly(Titled):
     """Rows that only the services write."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

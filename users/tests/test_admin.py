@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth import forms
 from django.db.models.functions import Now
 from django.test import Client
+from django.utils import timezone
 
 from tests.support.people import ALICE, BOB
 from users import services, tokens
@@ -69,6 +70,23 @@ def test_passwords_are_counted_by_address_before_they_are_hashed(alice, settings
     assert "secret" not in caplog.text
     assert "926" not in caplog.text
     assert AddressFailure.objects.count() == 3
+
+
+def test_pages_are_called_what_they_show(admin, alice, session):
+    for address, title in (
+        ("users/user/", "Пользователи"),
+        (f"users/user/{alice.pk}/change/", "Пользователь"),
+        ("users/session/", "Сеансы"),
+        (f"users/session/{session.pk}/change/", "Сеанс"),
+    ):
+        html = admin.get(f"/admin/{address}", HTTP_ACCEPT_LANGUAGE="ru").content.decode()
+        assert re.findall(r"<h1>(.*?)</h1>", html) == [title]
+
+
+@pytest.mark.parametrize(("language", "day"), [("en", "%-d %b"), ("ru", "%d.%m")])
+def test_days_are_written_as_the_language_writes_them(admin, language, day):
+    today = timezone.now().strftime(day)
+    assert f'<th scope="row">{today}</th>' in admin.get("/admin/", HTTP_ACCEPT_LANGUAGE=language).content.decode()
 
 
 def test_the_front_page_counts_what_happened_today(admin, alice, bob, session):

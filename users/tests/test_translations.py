@@ -32,7 +32,7 @@ def texts_of(source: str) -> set[str]:
 
 def texts_of_template(source: str) -> set[str]:
     """Django writes a template as what xgettext can read: each marked text is a call on a line of its own."""
-    calls = re.findall(r"\b(n?gettext|_)\((u'(?:[^'\\]|\\.)*'|u\"(?:[^\"\\]|\\.)*\")", templatize(source))
+    calls = re.findall(r"\b(n?gettext|_)\((u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\")", templatize(source))
     return {ast.literal_eval(text) for _mark, text in calls}
 
 
@@ -81,7 +81,7 @@ def test_marked_texts_are_found(source, texts):
 
 
 def test_marked_texts_of_templates_are_found():
-    template = """{% load i18n %}{% translate "it's one" %}{% blocktranslate trimmed %}
+    template = """{% load i18n %}{% translate "it's one" %}{{ day|date:_("j M") }}{% blocktranslate trimmed %}
       two {{ three }}
     {% endblocktranslate %}{% blocktranslate count n=n %}a{% plural %}b{% endblocktranslate %}"""
-    assert texts_of_template(template) == {"it's one", "two %(three)s", "a"}
+    assert texts_of_template(template) == {"it's one", "j M", "two %(three)s", "a"}
