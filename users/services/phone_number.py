@@ -81,7 +81,7 @@ def _give_back(user: User, phone: str) -> None:
     try:
         with limits.locked_phones(phone_key(phone)):
             _require_free(user, phone)
-            set_aside = User.objects.filter(id=user.id, phone=None, set_aside_at__isnull=False)
+            set_aside = User.objects.filter(id=user.id, set_aside_at__isnull=False)
             if not set_aside.update(phone=phone, is_active=True, set_aside_at=None):
                 raise InvalidToken()
             events.record(EventType.USER_PHONE_CHANGED, {"user_id": user.id, "reason": PhoneReason.GIVEN_BACK})

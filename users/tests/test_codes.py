@@ -135,6 +135,6 @@ def test_codes_that_people_would_try_first(code):
     assert codes.is_easy_to_guess(code, "+79995312001")
 
 
-@pytest.mark.parametrize("code", ["4907", "490731", "38165092", "1357", "0815", "1524"])
+@pytest.mark.parametrize("code", ["4907", "490731", "38165092", "1357", "0815", "1524", "4940"])
 def test_codes_that_nobody_would_try_first(code):
     assert not codes.is_easy_to_guess(code, "+79995312001")

@@ -127,11 +127,14 @@ def test_leaving_is_told_without_the_number(alice, browser):
 
 
 def test_a_session_ended_from_another_one_or_by_the_operator_says_so(alice, browser):
-    first, second = tokens.open_session(alice, browser), tokens.open_session(alice, browser)
+    first, second, third = [tokens.open_session(alice, browser) for _ in range(3)]
     services.end_session(user=alice, session_id=str(first.id))
+    alice.session = second
+    services.end_other_sessions(user=alice)
     services.end_sessions(sessions=Session.objects.filter(user=alice))
     assert [(data["session_id"], data["reason"]) for _, data in told()] == [
         (str(first.id), "ended_elsewhere"),
+        (str(third.id), "ended_elsewhere"),
         (str(second.id), "ended_by_operator"),
     ]
 

@@ -200,15 +200,31 @@ def test_an_answer_to_no_question_changes_nothing(alice, answer):
     assert verify(code_to(BOB), start_afresh=answer).is_new_user
 
 
-def test_the_operator_gives_it_a_number_again(idle, capsys, charlie):
+def test_the_operator_gives_it_a_number_again(idle, capsys, charlie, settings, caplog):
+    settings.SERVICE_KEYS, settings.EVENTS_ARE_RECORDED = {"crm": "k" * 40}, True
     verify(code_to(), start_afresh=True)
+    set_aside = User.objects.create(phone=None, is_active=False, invite_code="SETASD", set_aside_at=timezone.now())
     with pytest.raises(CommandError, match=str(errors.PhoneTaken.detail)):
         call_command("change_phone", str(idle.id), CHARLIE)
     call_command("change_phone", str(idle.id), NEW)
     assert capsys.readouterr().out == f"The number of {idle.id} is changed.\n"
+    assert User.objects.get(id=set_aside.id).phone is None
+    [*_, told] = events.after(0, limit=10)[0]
+    assert (told.type, told.data) == ("user.phone_changed", {"user_id": str(idle.id), "reason": "given_back"})
+    assert [record.facts for record in caplog.records if record.message == "phone_changed"] == [{"user": str(idle.id)}]
     signed_in = verify(code_to(NEW), start_afresh=False)
     assert (signed_in.user, signed_in.is_new_user) == (idle, False)
     assert signed_in.user.set_aside_at is None
+
+
+@pytest.mark.parametrize("meanwhile", [{"phone": BOB, "is_active": True}, {}], ids=["got a number", "left"])
+def test_nobody_gets_a_number_that_was_meant_for_who_they_were(idle, meanwhile):
+    verify(code_to(), start_afresh=True)
+    as_it_was = User.objects.get(id=idle.id)
+    User.objects.filter(id=idle.id).update(set_aside_at=None, **meanwhile)
+    with pytest.raises(errors.InvalidToken):
+        services.set_phone(user=as_it_was, phone=NEW)
+    assert User.objects.get(id=idle.id).phone == meanwhile.get("phone")
 
 
 def test_who_has_left_gets_no_number_again(alice):

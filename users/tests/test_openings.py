@@ -1,6 +1,7 @@
 """Opened invite links: whose are counted, what that costs the database, and where the number is seen."""
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.core.management import call_command
@@ -15,6 +16,7 @@ from users.clients import Client as Caller
 from users.models import InviteOpening, User
 from users.services import openings
 
+START_CLOCK = openings._Noted._start_clock  # which no other test lets run
 CHROME = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36"
 SAFARI = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
@@ -137,11 +139,32 @@ def test_a_process_remembers_no_more_than_so_many_links(alice, bob, monkeypatch)
 def test_what_could_not_be_written_is_written_the_next_time(bob, monkeypatch, caplog):
     visit(bob)
     with monkeypatch.context() as patch:
-        patch.setattr(prepared, "all_rows", lambda *_, **__: (_ for _ in ()).throw(OperationalError("gone")))
+
+        def fail(*_, **__):
+            patch.undo()
+            visit(bob)
+            raise OperationalError("gone")
+
+        patch.setattr(prepared, "all_rows", fail)
         services.write_openings()
     visit(bob)
-    assert counted(bob) == 2
+    assert counted(bob) == 3
     assert [record.message for record in caplog.records] == ["openings_not_written"]
+
+
+def test_a_clock_of_ten_seconds_runs_while_there_is_something_to_write(bob, charlie, monkeypatch):
+    clocks = []
+    monkeypatch.setattr(openings._Noted, "_start_clock", START_CLOCK)
+    monkeypatch.setattr(openings.threading, "Timer", lambda *given: clocks.append(mock.Mock(given=given)) or clocks[-1])
+    visit(bob)
+    visit(charlie)
+    [clock] = clocks
+    assert (clock.given[0], clock.daemon, clock.start.call_count) == (10, True, 1)
+    with mock.patch.object(openings.connection, "close") as close:  # a clock has a thread, and a connection, of its own
+        clock.given[1]()
+    assert (close.call_count, User.objects.get(id=bob.id).invite_opened) == (1, 1)
+    visit(bob)
+    assert len(clocks) == 2
 
 
 def test_nothing_is_written_to_somebody_who_has_left_meanwhile(bob):

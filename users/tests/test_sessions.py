@@ -1,5 +1,7 @@
 """Where one is signed in: all of it in slices, end one, end all others."""
 
+import base64
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -54,6 +56,13 @@ def test_a_cursor_that_is_not_ours_is_refused(me, cursor):
     with pytest.raises(errors.InvalidInput) as refused:
         services.sessions_of(user=me, cursor=cursor)
     assert list(refused.value.extra["fields"]) == ["cursor"]
+
+
+@pytest.mark.parametrize(("digits", "refused"), [(17, False), (18, True)])
+def test_a_cursor_of_a_time_that_never_comes_is_refused(me, digits, refused):
+    cursor = base64.urlsafe_b64encode(f"<{'9' * digits}.{me.session.id}".encode()).decode().rstrip("=")
+    with pytest.raises(errors.InvalidInput) if refused else nullcontext():
+        services.sessions_of(user=me, cursor=cursor)
 
 
 @pytest.mark.parametrize("first", [0, 101])

@@ -275,6 +275,15 @@ def test_an_older_one_is_refused_and_ends_the_session_only_when_its_grace_is_ove
     assert Session.objects.get().ended_at
 
 
+def test_a_token_from_after_the_backup_that_was_restored_is_refused_and_ends_nothing(session):
+    later = services.refresh(refresh_token=tokens.issue(session).refresh).tokens.refresh
+    Session.objects.update(generation=F("generation") - 1)
+    age(session, seconds=11)
+    with pytest.raises(errors.InvalidToken):
+        services.refresh(refresh_token=later)
+    assert Session.objects.get().ended_at is None
+
+
 @pytest.mark.parametrize("is_current", [True, False])
 def test_a_token_that_merely_expired_is_no_theft(session, caplog, is_current):
     token = tokens.issue(session).refresh
