@@ -53,6 +53,7 @@ def refuse_unfit_database() -> None:
         return
     try:
         with connection.cursor() as cursor:
+            _refuse_other_encoding(cursor)
             _refuse_pooler(cursor)
             _refuse_talkative_log(cursor)
             _warn_of_demo(cursor)
@@ -60,6 +61,17 @@ def refuse_unfit_database() -> None:
         logger.warning("database_away", exc_info=False)
     finally:
         connection.close()
+
+
+def _refuse_other_encoding(cursor) -> None:
+    """In LATIN1 there is no Russian word, and in SQL_ASCII a letter is as long as its bytes."""
+    cursor.execute("SHOW server_encoding")
+    [encoding] = cursor.fetchone()
+    if encoding != "UTF8":
+        env.refuse(
+            f"the database keeps its texts in {encoding}: make one with ENCODING 'UTF8' TEMPLATE template0, and restore"
+            " a dump into it"
+        )
 
 
 def _refuse_pooler(cursor) -> None:

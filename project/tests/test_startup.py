@@ -18,6 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from project import env, localdb, startup
 from project.management.commands import migrate
 from project.management.commands.serve import base_url
+from project.postgres.base import DatabaseWrapper
 from tests.deploy.test_image import as_its_user
 from tests.support.live import SECRETS, running
 from tests.support.migrations import FIRST
@@ -236,6 +237,44 @@ def migrating(url: str) -> subprocess.Popen:
     return subprocess.Popen(
         command, env=os.environ | {"DATABASE_URL": url}, cwd=env.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
+
+
+def test_a_role_without_rights_is_told_whom_to_ask(empty_database):
+    stock = psycopg2.connect(empty_database)
+    stock.autocommit = True
+    with stock.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {ROLE} LOGIN")
+        poor = migrating(empty_database.replace(localdb.USER, ROLE, 1))
+        said = poor.communicate()[0].decode().splitlines()
+        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        tables = cursor.fetchone()
+        cursor.execute(f"DROP ROLE {ROLE}")
+    stock.close()
+    assert (poor.returncode, tables) == (1, (0,))
+    assert f"ALTER DATABASE empty_{os.getpid()} OWNER TO {ROLE}" in said[-1]
+    assert not [line for line in said if "Traceback" in line]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_in_another_encoding_is_refused(encoding, settings, monkeypatch):
+    monkeypatch.setattr(DatabaseWrapper, "_connection_pools", {})
+    other = connection.copy()
+    other.settings_dict["NAME"] = f"other_{os.getpid()}"
+    monkeypatch.setattr(startup, "connection", other)
+    settings.DATABASE_IS_EMBEDDED = False
+    stock = psycopg2.connect(os.environ["DATABASE_URL"])
+    stock.autocommit = True
+    with stock.cursor() as cursor:
+        cursor.execute(
+            f"CREATE DATABASE other_{os.getpid()} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        )
+        try:
+            with pytest.raises(SystemExit, match=f"keeps its texts in {encoding}"):
+                startup.refuse_unfit_database()
+        finally:
+            cursor.execute(f"DROP DATABASE other_{os.getpid()} WITH (FORCE)")
+    stock.close()
 
 
 def test_two_that_migrate_at_once_take_turns_and_are_not_in_the_way_of_an_index(empty_database):

@@ -8,7 +8,8 @@ from django.core.management.commands import migrate
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
-from django.db.utils import OperationalError
+from django.db.migrations.exceptions import MigrationSchemaMissing
+from django.db.utils import OperationalError, ProgrammingError
 
 # Whoever waits for a whole table makes everybody wait who comes after. Requests wait 400 ms for a lock, so a migration
 # waits for less, and tries again. An index that is built beside all others holds up nobody, and waits for all of them,
@@ -70,7 +71,23 @@ class Command(migrate.Command):
                     raise
                 if number < TRIES:
                     time.sleep(PAUSE_SECONDS)
+            except (ProgrammingError, MigrationSchemaMissing) as error:
+                self.refuse_without_rights(error)
+                raise
         raise CommandError(f"a table was in use, {TRIES} times; this migration has changed nothing: try again")
+
+    def refuse_without_rights(self, error: Exception) -> None:
+        """Since PostgreSQL 15 nobody but its owner makes tables in a database's schema `public`."""
+        refusal = error.__context__ if isinstance(error, MigrationSchemaMissing) else error
+        if getattr(getattr(refusal, "__cause__", None), "pgcode", None) != "42501":  # insufficient_privilege
+            return
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT quote_ident(current_database()), quote_ident(current_user)")
+            database, role = cursor.fetchone()
+        raise CommandError(
+            f"PostgreSQL does not let {role} make or change these tables: as its superuser, ALTER DATABASE {database}"
+            f" OWNER TO {role}, and where somebody else has made some, REASSIGN OWNED BY them TO {role}"
+        ) from None
 
     def migration_progress_callback(self, action, migration=None, fake=False):
         begins = action == "apply_start"
