@@ -110,6 +110,7 @@ class Pool:
             if not connection.closed and connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
                 connection.rollback()
             if not connection.closed:
+                connection.autocommit = True  # as it came: what has no transaction of Django's would be lost without it
                 self._idle.put(connection)
         except Exception:
             connection.close()

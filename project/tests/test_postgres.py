@@ -46,6 +46,23 @@ def test_a_demoted_primary_is_not_ready(client, a_demoted_primary):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_is_written_on_a_connection_somebody_had_a_transaction_on_is_kept(alice):
+    connection.close()
+    connection.pool.close()
+    before = connection.copy()
+    before.set_autocommit(False)
+    with before.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    before.close()
+    taken = connection.pool.getconn()
+    with taken.cursor() as cursor:
+        cursor.execute("UPDATE users_user SET invite_opened = 7")
+    connection.pool.putconn(taken)
+    alice.refresh_from_db()
+    assert alice.invite_opened == 7
+
+
+@pytest.mark.django_db(transaction=True)
 def test_who_waits_for_too_long_is_cut_off(settings, caplog):
     settings.DATABASE_DEADLINE = 0
     ended: list[Exception] = []
