@@ -67,6 +67,14 @@ class Session(requests.Session):
         self.mount("http://", _Adapter())
         self.mount("https://", _Adapter())
 
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Without what ~/.netrc may hold for that host: it would take the place of the gateway's own key."""
+        self.trust_env = False
+        try:
+            return super().prepare_request(request)
+        finally:
+            self.trust_env = True  # for the proxy that the environment names
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None at all: the number and the code go to the address of the settings and nowhere else."""
 

@@ -87,6 +87,20 @@ def test_no_more_than_64_kib_of_an_answer_are_read_its_header_among_them(gateway
     assert (exchange.room, exchange.status, exchange.is_doubtful) == (0, None, True)
 
 
+@pytest.mark.parametrize(
+    ("key", "given"), [({"Authorization": "Bearer ours"}, "Bearer ours"), ({}, None)], ids=["with a key", "without"]
+)
+def test_a_netrc_of_the_machine_is_not_for_gateways(gateway, tmp_path, monkeypatch, key, given):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebodys password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with transport.exchange(time.monotonic() + 120), transport.Session() as session:
+        session.post(f"http://{gateway.address}/", data=b"{}", headers=key)
+    [post] = gateway.posts
+    assert post.headers.get("Authorization") == given
+
+
 def test_a_gateway_that_is_silent_has_sent_it(gateway, monkeypatch, caplog):
     monkeypatch.setattr(sms, "SECONDS", 0.2)
     gateway.delay = 3.0
