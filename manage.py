@@ -15,14 +15,31 @@ except ModuleNotFoundError as error:
     )
 
 
-TABLES_OF_ANOTHER_VERSION = {"42P01", "42703"}  # PostgreSQL's undefined_table and undefined_column
-
-
 def main() -> None:
     unwind_at_the_end()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     if not env.text("DEMO") and not env.text("SMS_URL"):
         os.environ["DEMO"] = "1"
+    from project import database_errors
+
+    try:
+        execute()
+        sys.stdout.flush()
+    except localdb.ClusterError as error:
+        sys.exit(f"zovi: {error}")
+    except database_errors.ERRORS as error:
+        line = database_errors.in_one_line(error)
+        if line is None or "--traceback" in sys.argv:
+            raise
+        sys.exit(f"zovi: {line}")
+    except BrokenPipeError:  # who reads it, such as `head`, has enough; nor is the rest to be flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except EOFError:
+        sys.exit("zovi: it asks, and there is nobody to answer")
+
+
+def execute() -> None:
     if sys.argv[1:2] == ["runserver"]:
         os.environ.setdefault("PLAIN_STATIC", "1")
         if localdb.is_wanted():
@@ -30,19 +47,8 @@ def main() -> None:
             localdb.hold()
 
     from django.core.management import execute_from_command_line
-    from django.db import ProgrammingError
-    from psycopg2 import ProgrammingError as Psycopg2Error  # COPY raises its own
 
-    try:
-        execute_from_command_line(sys.argv)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read what is printed has had enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would print the rest at its end
-        sys.exit(128 + signal.SIGPIPE)
-    except (ProgrammingError, Psycopg2Error) as error:
-        if getattr(error.__cause__ or error, "pgcode", None) not in TABLES_OF_ANOTHER_VERSION:
-            raise
-        sys.exit('zovi: the tables are not up to date: `make manage ARGS="migrate"`, as `make run` does, makes them so')
+    execute_from_command_line(sys.argv)
 
 
 def unwind_at_the_end() -> None:

@@ -22,7 +22,7 @@ _held: dict[Path, tuple[int, int]] = {}  # cluster -> (process, lock)
 def hold(cluster: Path | None = None, options: tuple[str, ...] = ()) -> None:
     """Make sure the cluster runs, and keep it running until this process ends.
 
-    Raises RuntimeError with the tail of PostgreSQL's log when it does not start.
+    Raises ClusterError with the tail of PostgreSQL's log when it does not start.
     """
     cluster = cluster or server.home()
     with _one_thread:

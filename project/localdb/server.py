@@ -31,6 +31,10 @@ MAX_SOCKET_PATH = 100  # sun_path holds 104 to 108 bytes, depending on the syste
 LEFT_BEHIND = re.compile(r"still in use|already exists")  # by a server that was killed
 
 
+class ClusterError(RuntimeError):
+    """A cluster that cannot be made, or does not start; in the words of PostgreSQL's log."""
+
+
 def home() -> Path:
     return env.LOCAL / "postgres"
 
@@ -134,7 +138,7 @@ def create(cluster: Path) -> None:
     command += ["--auth-local=trust", "--auth-host=reject"]
     done = subprocess.run(**as_postgres(command), cwd="/", capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"initdb failed: {done.stderr.strip()[-500:]}")
+        raise ClusterError(f"initdb failed: {done.stderr.strip()[-500:]}")
     draft.rename(data(cluster))
 
 
@@ -182,7 +186,7 @@ def start(cluster: Path, options: tuple[str, ...]) -> None:
             time.sleep(0.02)
         tail = " / ".join((cluster / "log").read_text(errors="replace").strip().splitlines()[-3:])
         if not LEFT_BEHIND.search(tail) or time.monotonic() > deadline - START_SECONDS / 2:
-            raise RuntimeError(f"the embedded PostgreSQL did not start: {tail}")
+            raise ClusterError(f"the embedded PostgreSQL did not start: {tail}")
         # After a kill -9 the old server's processes need a moment to notice and to free its memory.
         time.sleep(0.2)
 

@@ -195,7 +195,8 @@ def test_the_commands_of_the_documents_work_as_they_are_written(clone):
     assert 'make manage ARGS="createsuperuser"' in written
     too_early = clone.run('make manage ARGS="export_users"')
     assert [line for line in too_early.stderr.splitlines() if line.startswith("zovi: ")] == [
-        'zovi: the tables are not up to date: `make manage ARGS="migrate"`, as `make run` does, makes them so'
+        'zovi: the tables are not up to date: `make manage ARGS="migrate"`, as `make run` does, makes them so;'
+        " where they are a newer Zovi's, run that one"
     ]
     assert "Traceback" not in too_early.stderr
     clone.run('make manage ARGS="migrate"')  # as `make run` does, after which people type the rest

@@ -1,5 +1,6 @@
 from django.conf import settings
 from django.contrib.staticfiles.management.commands import runserver
+from django.db import OperationalError
 
 
 class Command(runserver.Command):
@@ -9,3 +10,10 @@ class Command(runserver.Command):
         host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
         options["addrport"] = options["addrport"] or f"{host}:{settings.PORT}"
         super().handle(*args, **options)
+
+    def check_migrations(self):
+        """A database that does not answer yet is no reason not to serve: until it does, /readyz says so."""
+        try:
+            super().check_migrations()
+        except OperationalError:
+            self.stderr.write("zovi: the database does not answer yet")
