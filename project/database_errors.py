@@ -33,12 +33,18 @@ _NOT_OUR_FAULT = (OperationalError, InterfaceError, psycopg2.OperationalError, p
 
 def in_one_line(error: Exception) -> str | None:
     """None for an error that only its traceback explains."""
-    cause = error.__cause__ or error
+    cause = _first(error)
     code = getattr(cause, "pgcode", None)
     if code in _WORDS:
         return _WORDS[code]
-    if not isinstance(error, _NOT_OUR_FAULT) and not (type(cause) is psycopg2.DatabaseError and code is None):
+    if not isinstance(cause, _NOT_OUR_FAULT) and not (type(cause) is psycopg2.DatabaseError and code is None):
         return None
     if code is None:
         return f"the database does not answer: {redact(str(cause)).strip().partition(chr(10))[0]}"
     return f"the database has broken it off: {lookup(code).lower().replace('_', ' ')}"
+
+
+def _first(error: BaseException) -> BaseException:
+    """What the others came of: psycopg2's, where Django has wrapped it, once or several times."""
+    before = error.__cause__ or error.__context__
+    return _first(before) if isinstance(before, ERRORS) else error

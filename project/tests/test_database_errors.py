@@ -7,6 +7,8 @@ import sys
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.migrations.exceptions import MigrationSchemaMissing
+from django.db.migrations.recorder import MigrationRecorder
 
 from project import database_errors, env
 from tests.support import starts
@@ -76,6 +78,17 @@ def test_a_database_that_can_only_be_read_is_said_so(alice):
     assert database_errors.in_one_line(failing(purge)) == (
         "the database can only be read: it is a standby, or was told so"
     )
+
+
+def test_a_standby_without_tables_is_said_so_too():
+    def migrate():
+        with connection.cursor() as cursor:
+            cursor.execute("SET search_path = nowhere; SET default_transaction_read_only = on")
+        MigrationRecorder(connection).ensure_schema()
+
+    missing = failing(migrate)
+    assert isinstance(missing, MigrationSchemaMissing)
+    assert database_errors.in_one_line(missing) == "the database can only be read: it is a standby, or was told so"
 
 
 @pytest.mark.parametrize(
