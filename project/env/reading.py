@@ -36,9 +36,12 @@ def refuse(message: str) -> NoReturn:
     raise SystemExit(f"zovi: refusing to start: {message}")
 
 
-def refuse_foreign(error: PermissionError) -> NoReturn:
-    """Somebody else, often root, was here first."""
-    refuse(f"{error.filename} is closed to this user: sudo chown -R $USER {LOCAL}, or choose another LOCAL_DIR")
+def refuse_unusable(error: OSError) -> NoReturn:
+    """For the files of ours: somebody else, often root, was here first, or the disk takes nothing."""
+    where = error.filename or LOCAL
+    if isinstance(error, PermissionError):
+        refuse(f"{where} is closed to this user: sudo chown -R $USER {LOCAL}, or choose another LOCAL_DIR")
+    refuse(f"{where} cannot be used ({error.strerror}): mend that, or choose another LOCAL_DIR")
 
 
 def _read_dotenv() -> None:

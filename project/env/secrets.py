@@ -9,7 +9,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from project.env.reading import EXAMPLE, LOCAL, raw, refuse, refuse_foreign, text
+from project.env.reading import EXAMPLE, LOCAL, raw, refuse, refuse_unusable, text
 
 MIN_SECRET_LENGTH = 50
 MIN_SERVICE_KEY_LENGTH = 40
@@ -80,10 +80,10 @@ def _demo_secrets() -> dict[str, str]:
         if not path.exists():
             _make_secrets(path)
         return json.loads(path.read_text())
-    except PermissionError as error:
-        refuse_foreign(error)
-    except (OSError, ValueError):
-        refuse(f"{path} can neither be read nor made")
+    except OSError as error:
+        refuse_unusable(error)
+    except ValueError:
+        refuse(f"{path} is damaged: put a copy in its place, or delete it to begin anew")
 
 
 def _make_secrets(path: Path) -> None:

@@ -35,8 +35,8 @@ def hold(cluster: Path | None = None, options: tuple[str, ...] = ()) -> None:
                 atexit.register(release, cluster)
                 for ending in ENDING:  # before that: the last registered is the first called
                     atexit.register(signal.signal, ending, signal.SIG_IGN)
-        except PermissionError as error:
-            env.refuse_foreign(error)
+        except OSError as error:
+            env.refuse_unusable(error)
     for number in signals:
         signal.raise_signal(number)
 

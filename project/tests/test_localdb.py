@@ -217,6 +217,17 @@ def test_a_server_that_cannot_start_is_not_tried_for_long(tmp_path, monkeypatch)
 
 def test_a_folder_of_somebody_else_refuses_in_one_line():
     with pytest.raises(SystemExit) as refused:
-        env.refuse_foreign(PermissionError(13, "Permission denied", "/srv/.local/postgres"))
+        env.refuse_unusable(PermissionError(13, "Permission denied", "/srv/.local/postgres"))
     assert str(refused.value).startswith("zovi: refusing to start: /srv/.local/postgres is closed to this user: ")
     assert "\n" not in str(refused.value)
+
+
+def test_a_folder_that_cannot_be_refuses_in_one_line(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(SystemExit) as refused:
+        localdb.hold(file / "postgres")
+    said = f"{file}/postgres cannot be used (Not a directory): mend that, or choose another LOCAL_DIR"
+    assert str(refused.value) == f"zovi: refusing to start: {said}"
+    with pytest.raises(SystemExit, match=rf"{env.LOCAL} cannot be used \(No space left on device\): "):
+        env.refuse_unusable(OSError(28, "No space left on device"))

@@ -31,8 +31,6 @@ class Command(BaseCommand):
             self.say("Zovi: starting its database ...")
         try:
             server.run(self.prepare if prepare else self.announce)
-        except PermissionError as error:
-            env.refuse_foreign(error)
         except SystemExit as ended:
             if prepare and not ended.code and os.getpid() == process:
                 with suppress(OSError):  # the terminal may be closed
@@ -49,7 +47,10 @@ class Command(BaseCommand):
         self.say("Zovi: bringing its tables up to date ...")
         call_command("migrate", interactive=False, verbosity=0)
         self.say("Zovi: packing its static files ...")
-        call_command("collectstatic", interactive=False, verbosity=0)
+        try:
+            call_command("collectstatic", interactive=False, verbosity=0)
+        except OSError as error:
+            env.refuse_unusable(error)
         self.announce()
         if self.beside:
             # Through a shell that ends at once, so that it is no child of the server, which minds its own.
