@@ -71,6 +71,8 @@ class Endpoint:
 
 
 _PORTS = {"https": 443, "http": 80}
+# Python takes these for public: embedded IPv4, a NAT64 of one's own (RFC 8215), the first private addresses.
+_OWN = tuple(ipaddress.IPv6Network(network) for network in ("::/96", "64:ff9b:1::/48", "fec0::/10"))
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address follows
 
 
@@ -110,5 +112,7 @@ def _behind_nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | Non
 
 def _is_public(address: IPAddress) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
+        if any(address in network for network in _OWN):
+            return False
         address = address.ipv4_mapped or address.sixtofour or _behind_nat64(address) or address
     return address.is_global and not address.is_multicast
