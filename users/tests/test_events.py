@@ -139,6 +139,17 @@ def test_a_session_ended_from_another_one_or_by_the_operator_says_so(alice, brow
     ]
 
 
+def test_a_session_ended_because_its_token_was_stolen_says_so(alice, browser, settings):
+    settings.REFRESH_TOKEN_GRACE = 0
+    session = tokens.open_session(alice, browser)
+    stolen = tokens.issue(session).refresh
+    services.refresh(refresh_token=stolen)
+    with pytest.raises(errors.InvalidToken):
+        services.refresh(refresh_token=stolen)
+    ended = {"user_id": str(alice.id), "session_id": str(session.id), "reason": "token_reused"}
+    assert told() == [("session.ended", ended)]
+
+
 def test_what_is_rolled_back_is_not_told(alice, bob, browser, monkeypatch):
     def fail(*args, **options):
         raise RuntimeError

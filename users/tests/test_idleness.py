@@ -111,6 +111,15 @@ def test_the_answer_needs_the_code_and_the_challenge(idle):
     assert User.objects.get(id=idle.id).phone == ALICE
 
 
+def test_a_wrong_answer_is_refused_like_any_wrong_code(idle):
+    code = code_to()
+    for given in ({"code": wrong(code["code"])}, {"phone": BOB}):
+        with pytest.raises(errors.InvalidCode):
+            verify(code | given, start_afresh=True)
+    assert list(CodeFailure.objects.values_list("address", flat=True)) == [BROWSER.address] * 2
+    assert User.objects.get().phone == ALICE
+
+
 def test_who_starts_afresh_has_the_number_and_nothing_else(idle, bob, charlie, settings, sms_outbox):
     settings.SERVICE_KEYS, settings.EVENTS_ARE_RECORDED = {"crm": "k" * 40}, True
     services.activate_invite(user=idle, invite_code=bob.invite_code)

@@ -149,7 +149,8 @@ def test_what_could_not_be_written_is_written_the_next_time(bob, monkeypatch, ca
         services.write_openings()
     visit(bob)
     assert counted(bob) == 3
-    assert [record.message for record in caplog.records] == ["openings_not_written"]
+    [record] = caplog.records
+    assert (record.message, record.facts) == ("openings_not_written", {"error": "OperationalError"})
 
 
 def test_a_clock_of_ten_seconds_runs_while_there_is_something_to_write(bob, charlie, monkeypatch):
