@@ -15,16 +15,16 @@ from django.utils.translation import ngettext
 
 from users import phones, services
 from users.admin import events  # noqa: F401 -- which registers its pages
+from users.admin.base import Base
 from users.admin.look_only import LookOnly
 from users.admin.numbers import ChangesPhone
-from users.admin.titled import Titled
 from users.models import Activation, Challenge, GuardDecision, Session, User
 
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class Users(ChangesPhone, Titled, UserAdmin):
+class Users(ChangesPhone, Base, UserAdmin):
     list_display = ("masked_phone", "invite_code", "created_at", "is_active", "is_staff")
     list_display_links = ("masked_phone", "invite_code")
     list_filter = ("is_active", "is_staff", "is_test")

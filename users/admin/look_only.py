@@ -1,9 +1,9 @@
 from django.http import HttpRequest
 
-from users.admin.titled import Titled
+from users.admin.base import Base
 
 
-class LookOnly(Titled):
+class LookOnly(Base):
     """Rows that only the services write."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -216,3 +216,9 @@ def test_the_first_page_shows_what_messages_cost_by_region_and_day(admin, browse
     assert '<rect class="sent" width="300" height="12"/><rect class="used" width="100" height="12"/>' in page
     assert "<td>2</td><td>1</td><td>1<br><small>3.50</small></td><td>7.00</td>" in page
     assert "<td>1</td><td>0</td><td>1</td><td>–</td>" in page
+
+
+@pytest.mark.parametrize("asked", ["created_at__year=99999", "created_at__gte=x", "id__exact=%00"])
+def test_an_address_that_asks_for_what_cannot_be_leads_back_to_the_list(admin, asked):
+    answer = admin.get(f"/admin/users/user/?{asked}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/users/user/?e=1")
