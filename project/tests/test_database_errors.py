@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.migrations.exceptions import MigrationSchemaMissing
 from django.db.migrations.recorder import MigrationRecorder
 
-from project import database_errors, env
+from project import database_errors, env, localdb
 from tests.support import starts
 from tests.support.people import ALICE
 from tests.support.servers import free_port
@@ -61,8 +61,10 @@ def test_a_traceback_is_there_for_whoever_asks_for_it():
 
 
 def test_an_embedded_database_that_cannot_start_ends_a_command_in_one_line(tmp_path):
-    (tmp_path / "postgres" / "data").mkdir(parents=True)
-    (tmp_path / "postgres" / "data" / "PG_VERSION").write_text("18\n")
+    cluster = tmp_path / "postgres"
+    cluster.mkdir()
+    localdb.server.own(localdb.server.data(cluster))
+    (localdb.server.data(cluster) / "PG_VERSION").write_text("18\n")
     done = manage("purge", LOCAL_DIR=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
