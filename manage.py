@@ -34,7 +34,7 @@ def main() -> None:
         sys.exit(f"zovi: {line}")
     except BrokenPipeError:  # who reads it, such as `head`, has enough; nor is the rest to be flushed at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(128 + signal.SIGPIPE)
     except EOFError:
         sys.exit("zovi: it asks, and there is nobody to answer")
 
