@@ -100,6 +100,8 @@ class _Connection(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         if self._endpoint.scheme == "https":
             self.sock = _tls().wrap_socket(self.sock, server_hostname=self._endpoint.host)
+        if self.is_cut:  # before there was a socket to cut, or in the middle of the handshake
+            raise TimeoutError
 
     def _reach(self) -> socket.socket:
         """Names lead to IPv6 where nothing but IPv4 gets through, and to machines of which one is down."""

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from tests.support.people import at_once
 from tests.support.receivers import OLD_SECRET, SECRET, receiver
-from tests.support.servers import free_port
+from tests.support.servers import free_port, wait_until
 from users import events, webhooks
 from users.events import delivery, post
 from users.models import Delivery, Event, GoneEndpoint
@@ -289,6 +289,22 @@ def test_one_that_drips_is_cut_off_too(settings, monkeypatch):
         over.set()
         dripping.join()
     assert outcomes() == [(1, "TimeoutError", False)]
+
+
+def test_one_that_is_reached_when_its_time_is_over_is_sent_nothing(backend, monkeypatch):
+    """Or what it answers could drip for ever: it is cut off once."""
+    reach = post._Connection._reach
+
+    def reach_late(connection) -> socket.socket:
+        wait_until(lambda: connection.is_cut)
+        return reach(connection)
+
+    monkeypatch.setattr(post, "EXCHANGE_SECONDS", 0.05)
+    monkeypatch.setattr(post._Connection, "_reach", reach_late)
+    happen(1)
+    assert events.deliver_due() == 1
+    assert outcomes() == [(1, "TimeoutError", False)]
+    assert backend.received == []
 
 
 def test_an_endpoint_that_is_down_does_not_stop_the_feed(settings):
