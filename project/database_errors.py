@@ -33,8 +33,7 @@ _NOT_OUR_FAULT = (OperationalError, InterfaceError, psycopg2.OperationalError, p
 
 def in_one_line(error: Exception) -> str | None:
     """None for an error that only its traceback explains."""
-    cause = _first(error)
-    code = getattr(cause, "pgcode", None)
+    cause, code = _first(error), sqlstate(error)
     if code in _WORDS:
         return _WORDS[code]
     if not isinstance(cause, _NOT_OUR_FAULT) and not (type(cause) is psycopg2.DatabaseError and code is None):
@@ -42,6 +41,11 @@ def in_one_line(error: Exception) -> str | None:
     if code is None:
         return f"the database does not answer: {redact(str(cause)).strip().partition(chr(10))[0]}"
     return f"the database has broken it off: {lookup(code).lower().replace('_', ' ')}"
+
+
+def sqlstate(error: Exception) -> str | None:
+    """PostgreSQL's own word for what the error came of; None where it has not said any."""
+    return getattr(_first(error), "pgcode", None)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -1,15 +1,17 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from django.contrib.postgres.operations import AddIndexConcurrently, NotInTransactionMixin
 from django.core.management import CommandError
 from django.core.management.commands import migrate
-from django.db import connections
+from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
-from django.db.migrations.exceptions import MigrationSchemaMissing
-from django.db.utils import OperationalError, ProgrammingError
+from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE
+
+from project import database_errors
 
 # Whoever waits for a whole table makes everybody wait who comes after. Requests wait 400 ms for a lock, so a migration
 # waits for less, and tries again. An index that is built beside all others holds up nobody, and waits for all of them,
@@ -66,21 +68,18 @@ class Command(migrate.Command):
             self.wait_for_locks(LOCK_TIMEOUT)
             try:
                 return super().handle(*args, **options)
-            except OperationalError as error:
-                if getattr(error.__cause__, "pgcode", None) != "55P03":  # lock_not_available
+            except Error as error:
+                code = database_errors.sqlstate(error)
+                if code == INSUFFICIENT_PRIVILEGE:
+                    self.refuse_without_rights()
+                if code != LOCK_NOT_AVAILABLE:
                     raise
                 if number < TRIES:
                     time.sleep(PAUSE_SECONDS)
-            except (ProgrammingError, MigrationSchemaMissing) as error:
-                self.refuse_without_rights(error)
-                raise
         raise CommandError(f"a table was in use, {TRIES} times; this migration has changed nothing: try again")
 
-    def refuse_without_rights(self, error: Exception) -> None:
+    def refuse_without_rights(self) -> NoReturn:
         """Since PostgreSQL 15 nobody but its owner makes tables in a database's schema `public`."""
-        refusal = error.__context__ if isinstance(error, MigrationSchemaMissing) else error
-        if getattr(getattr(refusal, "__cause__", None), "pgcode", None) != "42501":  # insufficient_privilege
-            return
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT quote_ident(current_database()), quote_ident(current_user)")
             database, role = cursor.fetchone()
