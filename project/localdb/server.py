@@ -136,7 +136,10 @@ def create(cluster: Path) -> None:
     own(draft)
     command = [binary("initdb"), "-D", str(draft), "-U", USER, "-E", "UTF8", "--locale=C", "--no-instructions"]
     command += ["--auth-local=trust", "--auth-host=reject"]
-    done = subprocess.run(**as_postgres(command), cwd="/", capture_output=True, text=True, check=False)
+    # Its own session, as the server has: Ctrl-C waits until it is done.
+    done = subprocess.run(
+        **as_postgres(command), cwd="/", capture_output=True, text=True, check=False, start_new_session=True
+    )
     if done.returncode:
         raise ClusterError(f"initdb failed: {done.stderr.strip()[-500:]}")
     draft.rename(data(cluster))

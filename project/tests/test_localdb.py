@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: which of the versions that come along runs, and where its data and its socket are."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import psycopg2
 import pytest
 
 from project import env, localdb
-from tests.support.servers import ours
+from tests.support.servers import ours, wait_until
 
 OLD, NEW = sorted(localdb.installed())
 UNSAFE_BUT_FAST = ("-c", "fsync=off")
@@ -112,6 +113,19 @@ def test_whoever_is_told_to_end_again_and_again_finishes_that_first_and_leaves_n
     process.communicate(b"\n")
     assert (process.returncode == 0) is (step == "stop")
     assert ours(tmp_path) == []
+
+
+def test_a_ctrl_c_while_the_data_are_made_does_not_reach_who_makes_them(tmp_path):
+    """A terminal tells everybody in front of it."""
+    code = f"import pathlib, time; from project.localdb import hold; hold(pathlib.Path({str(tmp_path)!r}))"
+    code += "\nwhile True: time.sleep(0.1)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=env.ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_until(lambda: (tmp_path / "draft" / "base" / "1" / "PG_VERSION").exists() or (tmp_path / "data").exists())
+    os.killpg(process.pid, signal.SIGINT)
+    *_, last = process.communicate()[1].splitlines()
+    assert (last, (tmp_path / "data").exists(), ours(tmp_path)) == ("KeyboardInterrupt", True, [])
 
 
 def test_the_demo_and_the_real_thing_have_a_database_each(tmp_path):
