@@ -217,7 +217,7 @@ def test_the_app_says_refusals_in_words(app, settings, bob):
         app.is_told(words)
     settings.OTP_RESEND_COOLDOWN = 60
     app.press("Send another code")
-    app.is_told(re.compile(r"^A code is on its way. Another one can be sent in \d\d seconds.$"))
+    app.is_told(re.compile(r"^A code is on its way. Another one can be sent in \d+ seconds?.$"))
     settings.OTP_RESEND_COOLDOWN = 0
     app.name(app.resend())
     app.page.get_by_role("heading", name=ALICE).wait_for()
@@ -272,7 +272,7 @@ def test_another_code_can_be_sent_when_the_seconds_are_over(app, settings):
     app.ask(ALICE)
     button = app.page.locator("#resend button")
     expect(button).to_be_disabled()
-    expect(button).to_have_text(re.compile(r"^Send another code in (60|5\d) seconds$"))
+    expect(button).to_have_text(re.compile(r"^Send another code in \d+ seconds?$"))
     app.page.evaluate("mayResendAt = performance.now()")
     expect(button).to_be_enabled()
     expect(button).to_have_text("Send another code")
