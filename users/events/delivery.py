@@ -121,8 +121,8 @@ def deliver_due() -> int:
     return count
 
 
-def _patiently(do: Callable[[], int], stop: threading.Event) -> int:
-    """What `do` returns, once the database lets it; 0 when `stop` is set before. Says once that it does not."""
+def _patiently(do: Callable[[], int | None], stop: threading.Event) -> int | None:
+    """What `do` returns, once the database lets it; None when `stop` is set before. Says once that it does not."""
     pause = PAUSE_SECONDS
     while not stop.is_set():
         try:
@@ -132,13 +132,14 @@ def _patiently(do: Callable[[], int], stop: threading.Event) -> int:
                 logger.warning("no events can be delivered until the database is back: %s", type(error).__name__)
             stop.wait(pause)
             pause = min(2 * pause, AWAY_SECONDS)
-    return 0
+    return None
 
 
-def _give_another_chance() -> int:
+def _give_another_chance() -> None:
     connection.ensure_connection()  # which starts the embedded database where it does not run
     connection.close()
-    return sum(len(prepared.all_rows(_BACK, endpoint=endpoint.key)) for endpoint in settings.WEBHOOK_URLS)
+    for endpoint in settings.WEBHOOK_URLS:
+        prepared.all_rows(_BACK, endpoint=endpoint.key)
 
 
 def _take_all(lanes: list[Lane]) -> int:
