@@ -195,9 +195,9 @@ def start(cluster: Path, options: tuple[str, ...]) -> None:
 
 
 def _refuse_foreign_data(folder: Path) -> None:
-    """Such as a copy that root has made: PostgreSQL runs as the owner of its data alone."""
+    """Such as a copy that root has made."""
     if folder.stat().st_uid != _postgres_uid():
-        env.refuse(f"PostgreSQL runs as the owner of its data, and is not: sudo chown -R {_postgres_uid()} {folder}")
+        env.refuse(f"PostgreSQL runs only as the owner of its data: sudo chown -R {_postgres_uid()} {folder}")
 
 
 def _pid(cluster: Path) -> int | None:

@@ -193,7 +193,7 @@ def test_data_of_another_owner_say_what_to_do(tmp_path, monkeypatch):
     localdb.server._refuse_foreign_data(tmp_path)
     other = owner + 1
     monkeypatch.setattr(localdb.server, "_postgres_uid", lambda: other)
-    with pytest.raises(SystemExit, match=rf"PostgreSQL runs as .* sudo chown -R {other} {tmp_path}"):
+    with pytest.raises(SystemExit, match=rf"PostgreSQL runs only as .* sudo chown -R {other} {tmp_path}"):
         localdb.server._refuse_foreign_data(tmp_path)
 
 
