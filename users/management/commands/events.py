@@ -21,7 +21,7 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         listing = actions.add_parser("list", help="the newest events, and what became of their deliveries")
         listing.add_argument("--type", choices=list(EventType))
-        listing.add_argument("--limit", type=_count, default=20)
+        listing.add_argument("--limit", type=count, default=20)
         listing.add_argument("--given-up", action="store_true", help="only those that an endpoint never took")
         showing = actions.add_parser("show", help="one event, with every delivery")
         showing.add_argument("id")
@@ -71,8 +71,8 @@ class Command(BaseCommand):
             self.stdout.write(f"posted: {events.deliver_due()}")
 
 
-def _count(written: str) -> int:
-    """As argparse wants it: a ValueError is shown in one line."""
+def count(written: str) -> int:
+    """As argparse wants it: a ValueError is shown in one line, with this name."""
     if not 1 <= int(written) <= 1_000_000:
         raise ValueError
     return int(written)
