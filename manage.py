@@ -43,8 +43,7 @@ def execute() -> None:
     if sys.argv[1:2] == ["runserver"]:
         os.environ.setdefault("PLAIN_STATIC", "1")
         if localdb.is_wanted():
-            # The reloader kills its child outright, so its parent must be the one that stops the database.
-            localdb.hold()
+            localdb.hold()  # for the reloader's child, too
 
     from django.core.management import execute_from_command_line
 
@@ -63,3 +62,6 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    finally:  # what is still to be done then is short, and not to be broken off
+        for number in localdb.ENDING:
+            signal.signal(number, signal.SIG_IGN)

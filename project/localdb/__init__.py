@@ -7,13 +7,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from project import env
-from project.localdb.holding import hold, release
+from project.localdb.holding import ENDING, hold, release
 from project.localdb.server import DATABASE, DEMO_DATABASE, USER, ClusterError, home, installed, socket_folder, version
 from project.localdb.upgrading import upgrade
 
 __all__ = [
     "DATABASE",
     "DEMO_DATABASE",
+    "ENDING",
     "USER",
     "ClusterError",
     "hold",

@@ -14,6 +14,7 @@ from pathlib import Path
 from project import env
 from project.localdb import server
 
+RELOADED = "RUN_MAIN"  # which Django's reloader sets in its child
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _one_thread = threading.Lock()
 _held: dict[Path, tuple[int, int]] = {}  # cluster -> (process, lock)
@@ -22,8 +23,11 @@ _held: dict[Path, tuple[int, int]] = {}  # cluster -> (process, lock)
 def hold(cluster: Path | None = None, options: tuple[str, ...] = ()) -> None:
     """Make sure the cluster runs, and keep it running until this process ends.
 
+    For the child of Django's reloader its parent does that, which kills it outright and may not wait until it is gone.
     Raises ClusterError with the tail of PostgreSQL's log when it does not start.
     """
+    if os.environ.get(RELOADED):
+        return
     cluster = cluster or server.home()
     with _one_thread:
         if cluster in _held:
