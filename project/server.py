@@ -151,7 +151,8 @@ class Master(Arbiter):
     def handle_hup(self) -> None:
         if self._goes_with_terminal and not has_terminal():
             self.handle_term()
-        super().handle_hup()
+        else:
+            super().handle_hup()
 
 
 def has_terminal() -> bool:
