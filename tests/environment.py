@@ -21,6 +21,8 @@ os.environ.update(
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has put us into the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # and what we start must hear Ctrl-C all the same
 (env.LOCAL / "static").mkdir(parents=True, exist_ok=True)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup has it, and as what we start would have it, too
+    signal.signal(signal.SIGHUP, lambda *_: None)  # a handler goes no further than to us
 if localdb.is_wanted():
     cluster = env.LOCAL / "postgres-test"
     unsafe_but_fast = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
